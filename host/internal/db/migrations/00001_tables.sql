@@ -64,7 +64,8 @@ CREATE TABLE oauth_token (
     sealed       BLOB NOT NULL,
     expires_at   TIMESTAMP NOT NULL,
     refreshed_at TIMESTAMP NOT NULL,
-    version      INTEGER NOT NULL
+    version      INTEGER NOT NULL,
+    lease_until  TIMESTAMP
 );
 
 -- Owner: webhook.
@@ -125,12 +126,15 @@ CREATE TABLE work (
     detail          TEXT NOT NULL DEFAULT '{}',
     digest          TEXT NOT NULL DEFAULT '',
     look            INTEGER NOT NULL DEFAULT 0,
+    version         TEXT NOT NULL DEFAULT '',
+    waits_on        INTEGER NOT NULL DEFAULT 0,
     first_seen_at   TIMESTAMP NOT NULL,
     changed_at      TIMESTAMP NOT NULL,
     next_at         TIMESTAMP,
     UNIQUE (recipe, flow, connection, entity, record_id)
 );
 CREATE INDEX work_state ON work (state);
+CREATE INDEX work_waits_on ON work (waits_on) WHERE waits_on <> 0;
 CREATE INDEX work_record ON work (connection, entity, record_id);
 
 -- state: open or settled. One open intent per work at a time (I2).
