@@ -255,7 +255,7 @@ func TestVerifyWhileAppending(t *testing.T) {
 			}
 		}
 	}()
-	for range 20 {
+	for range 4 {
 		if report := verify(t, db); report.Broken != nil {
 			t.Errorf("broken: %+v", report.Broken)
 		}
