@@ -19,6 +19,10 @@
 // own state is committed. A host that dies in between runs the job again: a
 // handler must expect to find its work already done.
 //
+// Waits are never cut short, except by Wake. They end late by up to a quarter of
+// a second, and by up to five seconds when they are longer than that; EnqueueAt
+// keeps its time.
+//
 // Job rows hold a number and nothing else of the customer's: no payload, and no
 // error text that could quote one (I8).
 //
