@@ -1,0 +1,169 @@
+package recipe
+
+import (
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/ml-connector/ml-connector/connector"
+)
+
+// Recipe is a checked recipe. It is immutable and safe for concurrent use.
+type Recipe struct {
+	Name        string
+	Description string
+	Connections map[string]ConnectionDecl // by the name that the recipe uses
+	Params      []Param                   // in the order of the file
+	Checks      []Check
+	Retry       Retry
+	Poll        time.Duration // how often each source is asked; a flow may say its own
+	Flows       []*Flow       // in the order of the file
+
+	file   string
+	params *structType
+	cases  []testCase
+}
+
+// ConnectionDecl says which connector a connection of the recipe needs.
+type ConnectionDecl struct{ Connector string }
+
+// Check is something to ask a connector before the recipe starts.
+type Check struct {
+	Connection string
+	account    *expression
+}
+
+// Retry says how often failed work is tried, and how long to wait in between.
+type Retry struct {
+	Attempts int           // at least 1
+	First    time.Duration // the wait after the first attempt
+	Factor   int           // each further wait is so many times the one before
+	Cap      time.Duration // the longest wait
+}
+
+// Wait returns how long to wait after a failed attempt, which counts from 1.
+func (r Retry) Wait(attempt int) time.Duration {
+	wait := r.First
+	for range attempt - 1 {
+		if wait >= r.Cap/time.Duration(r.Factor) {
+			return r.Cap
+		}
+		wait *= time.Duration(r.Factor)
+	}
+	return min(wait, r.Cap)
+}
+
+// Load reads a recipe file. The error is Diagnostics when the file is a wrong
+// recipe.
+func Load(path string) (*Recipe, error) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("read recipe: %w", err)
+	}
+	return Parse(path, data)
+}
+
+// Flow returns the flow of that name, or nil.
+func (r *Recipe) Flow(name string) *Flow {
+	for _, f := range r.Flows {
+		if f.Name == name {
+			return f
+		}
+	}
+	return nil
+}
+
+// PostingAccounts returns the accounts of a connection that the recipe will
+// post to, for the connector's Check. connection is the recipe's own name.
+func (r *Recipe) PostingAccounts(connection string, p Params) ([]string, error) {
+	var out []string
+	for _, c := range r.Checks {
+		if c.Connection != connection {
+			continue
+		}
+		account, err := c.PostingAccount(p)
+		if err != nil {
+			return nil, err
+		}
+		if account != "" {
+			out = append(out, account)
+		}
+	}
+	return out, nil
+}
+
+// PostingAccount returns the account that must be able to receive payments; it
+// may be empty.
+func (c Check) PostingAccount(p Params) (string, error) {
+	return c.account.text(map[string]any{"params": p.object()})
+}
+
+// End is one end of a flow.
+type End struct {
+	Connection string // as the recipe names it
+	Entity     connector.Entity
+}
+
+// String returns "xero.invoice".
+func (e End) String() string { return e.Connection + "." + string(e.Entity) }
+
+// Flow carries records of one entity from one connection to another.
+type Flow struct {
+	Name        string
+	Description string
+	From, To    End
+	Inverse     string        // the flow that carries the same pair back; may be empty
+	Poll        time.Duration // how often the source is asked
+
+	recipe    *Recipe
+	enabled   *expression // nil: always
+	also      []alsoRule
+	skip      []rule
+	hold      []rule
+	needs     []needRule
+	needsType *structType // of `needs` in the flow's expressions
+	expand    *expression // nil: nothing
+	fields    []mapping
+	policy    []mapping
+}
+
+// Also is another entity of the source whose events concern the flow's records.
+type Also struct{ Entity connector.Entity }
+
+// Also lists the entities beside From whose events concern the flow's records.
+func (f *Flow) Also() []Also {
+	out := make([]Also, len(f.also))
+	for i, a := range f.also {
+		out[i] = Also{Entity: a.entity}
+	}
+	return out
+}
+
+// Need is a record that must be in the target before the flow can write.
+type Need struct {
+	Name     string // as in needs.NAME
+	Flow     string // the flow that brings it
+	Reverse  bool   // ID is the flow's target; wanted is its source
+	Optional bool   // evaluate also without it
+	ID       string // the flow's source record; its target record when Reverse
+}
+
+type (
+	alsoRule struct {
+		entity  connector.Entity
+		records *expression
+	}
+	rule struct {
+		when, because *expression
+		remedy        *expression // hold only; nil: none
+	}
+	needRule struct {
+		Need
+		id *expression
+	}
+	// mapping is one wanted field, or one policy.
+	mapping struct {
+		field field
+		value *expression
+	}
+)
