@@ -1,0 +1,28 @@
+// Package stripe is a stateful stand-in for the Stripe API at version
+// 2023-10-16: enough of it to bill a customer with an invoice, take the
+// payment, refund it, and tell of it by events and signed webhooks.
+//
+// New makes a [Server]; its Handler serves three things:
+//
+//	/v1/...       the API. What is not modelled is refused loudly.
+//	/pay/...      the hosted page of an invoice, for a person with a browser.
+//	/_stripe/...  the control API: JSON, no authentication, loopback use only.
+//
+// The methods of Server that change things by hand ("levers") and the control
+// API play everybody who is not the API's caller: the customer who pays, the
+// bank that fails a refund, the bookkeeper in the dashboard.
+//
+// Rules of the model
+//
+//   - All state lives in plain structs under one mutex; it is gone with the process.
+//   - Amounts are int64 minor units. There is no floating point number.
+//   - Time is the sandbox clock. Nothing happens by itself except what time
+//     decides when somebody looks: expiry of idempotency keys, of events, of
+//     hosted links, and funds that become available.
+//   - An event is rendered when it happens. GET /v1/events shows it in the
+//     account's version, which is newer than 2023-10-16 unless configured; a
+//     webhook endpoint gets its own version.
+//
+// It never calls out except to webhook endpoints, and it is never part of a
+// connector.
+package stripe
