@@ -1,0 +1,170 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"slices"
+	"strings"
+
+	stripe "github.com/stripe/stripe-go/v76"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/ml-connector/ml-connector/connector"
+)
+
+// Check says who we are in Stripe and which permissions the key lacks for
+// reading. Whether it may write shows only when it does.
+func (c *Connector) Check(ctx context.Context, s *connector.Session, req connector.CheckRequest) (connector.CheckResult, error) {
+	const op = "stripe: check"
+	if len(req.PostingAccounts) > 0 {
+		return connector.CheckResult{}, connector.Errorf(connector.Invalid, op, "Stripe has no accounts to post to (%s)", cut(strings.Join(req.PostingAccounts, ", "), 100)).
+			WithRemedy("Let the recipe check posting accounts of the accounting side only.")
+	}
+	cn, err := c.connect(s, op)
+	if err != nil {
+		return connector.CheckResult{}, err
+	}
+	acc, err := cn.account(ctx)
+	if err != nil {
+		return connector.CheckResult{}, err
+	}
+	if s.AccountID != "" && acc.ID != s.AccountID {
+		return connector.CheckResult{}, connector.Errorf(connector.Auth, op, "the key belongs to account %s, the connection to %s", acc.ID, s.AccountID).
+			WithRemedy("Set %s to a key of account %s, or make a new connection for the other account.", settingKey, s.AccountID)
+	}
+	missing, err := cn.missing(ctx)
+	if err != nil {
+		return connector.CheckResult{}, err
+	}
+	out := connector.CheckResult{Account: cn.describe(acc), Missing: missing, Notes: cn.notes(s, acc)}
+	out.Choices = []connector.Account{out.Account}
+	if cn.full {
+		out.Excess = []string{"full access: a restricted key (rk_…) with read and write for customers, invoices, credit notes, payment intents and webhook endpoints, and read for charges, refunds, balance and events is enough"}
+	}
+	return out, nil
+}
+
+// account reads the account of the key. The library's own call for it takes no
+// context.
+func (cn *conn) account(ctx context.Context) (*stripe.Account, error) {
+	const op = "stripe: get account"
+	acc, p, backend := &stripe.Account{}, &stripe.AccountParams{}, cn.api.Accounts
+	err := cn.read(ctx, op, &p.Params, func() error {
+		return backend.B.Call(http.MethodGet, "/v1/account", backend.Key, p, acc)
+	})
+	if err != nil {
+		return nil, err
+	}
+	if acc.ID == "" {
+		return nil, connector.Errorf(connector.Unavailable, op, "Stripe did not say whose key it is")
+	}
+	return acc, nil
+}
+
+func (cn *conn) describe(acc *stripe.Account) connector.Account {
+	out := connector.Account{ID: acc.ID, Name: acc.ID, Live: cn.live, Currency: currencyText(acc.DefaultCurrency)}
+	if bp := acc.BusinessProfile; bp != nil && bp.Name != "" {
+		out.Name = bp.Name
+	}
+	if acc.Settings != nil && acc.Settings.Dashboard != nil {
+		if name := acc.Settings.Dashboard.DisplayName; name != "" {
+			out.Name = name
+		}
+		out.TimeZone = acc.Settings.Dashboard.Timezone
+	}
+	return out
+}
+
+func (cn *conn) notes(s *connector.Session, acc *stripe.Account) []string {
+	var out []string
+	if !cn.live {
+		out = append(out, "a test key: no real money moves")
+	}
+	if cn.live && !acc.ChargesEnabled {
+		out = append(out, "Stripe does not let this account take payments yet; complete its activation in the dashboard")
+	}
+	if len(webhookSecrets(s)) == 0 {
+		out = append(out, settingHook+" is not set: changes are found by polling only")
+	}
+	return out
+}
+
+// missing makes a cheap read of each resource and names what is refused.
+func (cn *conn) missing(ctx context.Context) ([]string, error) {
+	var group errgroup.Group
+	group.SetLimit(atOnce)
+	probes := cn.probes()
+	refused := make([]string, len(probes))
+	for i, p := range probes {
+		group.Go(func() error {
+			err := p.read(ctx)
+			var e *connector.Error
+			if errors.As(err, &e) && e.Kind == connector.Auth && strings.Contains(e.Message, "lacks the permission") {
+				refused[i] = permission(e.Message)
+				return nil
+			}
+			if err != nil && connector.KindOf(err) == connector.Auth {
+				refused[i] = "read " + p.what
+				return nil
+			}
+			return err
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return nil, err
+	}
+	out := slices.DeleteFunc(refused, func(s string) bool { return s == "" })
+	slices.Sort(out)
+	return slices.Compact(out), nil
+}
+
+// probe is a read of one resource.
+type probe struct {
+	what string
+	read func(context.Context) error
+}
+
+func (cn *conn) probes() []probe {
+	one := func() stripe.ListParams { return stripe.ListParams{Limit: stripe.Int64(1)} }
+	return []probe{
+		{"customers", func(ctx context.Context) error {
+			p := &stripe.CustomerListParams{ListParams: one()}
+			return probeList(ctx, &p.ListParams, func() *stripe.Iter { return cn.api.Customers.List(p).Iter })
+		}},
+		{"invoices", func(ctx context.Context) error {
+			p := &stripe.InvoiceListParams{ListParams: one()}
+			return probeList(ctx, &p.ListParams, func() *stripe.Iter { return cn.api.Invoices.List(p).Iter })
+		}},
+		{"credit notes", func(ctx context.Context) error {
+			p := &stripe.CreditNoteListParams{ListParams: one()}
+			return probeList(ctx, &p.ListParams, func() *stripe.Iter { return cn.api.CreditNotes.List(p).Iter })
+		}},
+		{"payment intents", func(ctx context.Context) error {
+			p := &stripe.PaymentIntentListParams{ListParams: one()}
+			return probeList(ctx, &p.ListParams, func() *stripe.Iter { return cn.api.PaymentIntents.List(p).Iter })
+		}},
+		{"charges", func(ctx context.Context) error {
+			p := &stripe.ChargeListParams{ListParams: one()}
+			return probeList(ctx, &p.ListParams, func() *stripe.Iter { return cn.api.Charges.List(p).Iter })
+		}},
+		{"refunds", func(ctx context.Context) error {
+			p := &stripe.RefundListParams{ListParams: one()}
+			return probeList(ctx, &p.ListParams, func() *stripe.Iter { return cn.api.Refunds.List(p).Iter })
+		}},
+		{"balance transactions", func(ctx context.Context) error {
+			p := &stripe.BalanceTransactionListParams{ListParams: one()}
+			return probeList(ctx, &p.ListParams, func() *stripe.Iter { return cn.api.BalanceTransactions.List(p).Iter })
+		}},
+		{"events", func(ctx context.Context) error {
+			p := &stripe.EventListParams{ListParams: one()}
+			return probeList(ctx, &p.ListParams, func() *stripe.Iter { return cn.api.Events.List(p).Iter })
+		}},
+	}
+}
+
+func probeList(ctx context.Context, p *stripe.ListParams, call func() *stripe.Iter) error {
+	ex := &exchange{}
+	p.Context, p.Single = withExchange(ctx, ex), true
+	return ex.result("stripe: check", call().Err())
+}

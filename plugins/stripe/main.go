@@ -1,0 +1,5 @@
+package main
+
+import "github.com/ml-connector/ml-connector/connector/wire"
+
+func main() { wire.Serve(New()) }
