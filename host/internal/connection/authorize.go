@@ -82,3 +82,7 @@ func oauthConfig(m connector.Manifest, sess *connector.Session) *oauth2.Config {
 		},
 	}
 }
+
+// State is the value that comes back to the redirect URL with this consent's
+// answer.
+func (c *Consent) State() string { return c.state }

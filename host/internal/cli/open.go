@@ -1,0 +1,306 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"sort"
+	"strings"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/ml-connector/ml-connector/connector"
+	"github.com/ml-connector/ml-connector/host/internal/audit"
+	"github.com/ml-connector/ml-connector/host/internal/connection"
+	"github.com/ml-connector/ml-connector/host/internal/db"
+	"github.com/ml-connector/ml-connector/host/internal/flow"
+	"github.com/ml-connector/ml-connector/host/internal/job"
+	"github.com/ml-connector/ml-connector/host/internal/recipe"
+	"github.com/ml-connector/ml-connector/host/internal/supervisor"
+	"github.com/ml-connector/ml-connector/host/internal/vault"
+)
+
+// envMasterKey carries the master key itself, instead of a file.
+const envMasterKey = "ML_CONNECTOR_MASTER_KEY"
+
+// rooms are the opened parts of the host that commands work with.
+type rooms struct {
+	set   settings
+	log   hclog.Logger
+	db    *db.DB
+	vault *vault.Vault
+	audit *audit.Log
+	sup   *supervisor.Supervisor
+	conns *connection.Store
+	usage *usageBook
+	queue *job.Queue
+}
+
+// open opens the database and what stands on it. shared is for commands that
+// may run while the service does.
+func (c *command) open(ctx context.Context, shared bool) (_ *rooms, err error) {
+	r := &rooms{set: c.set, log: c.log, usage: newUsageBook()}
+	defer func() {
+		if err != nil {
+			r.close()
+		}
+	}()
+	if r.db, err = db.Open(ctx, db.Config{Dir: c.set.data, URL: c.set.databaseURL, Log: c.log.Named("db"), Shared: shared}); err != nil {
+		if errors.Is(err, db.ErrUnsupported) {
+			return nil, usageError{err}
+		}
+		return nil, err
+	}
+	master, err := vault.LoadMasterKey(c.set.keyPath(), os.Getenv(envMasterKey))
+	if err != nil {
+		return nil, err
+	}
+	if err := r.db.Update(ctx, func(tx *db.Tx) error {
+		r.vault, err = vault.Open(ctx, vault.Config{MasterKey: master, Store: vault.NewTable(tx)})
+		return err
+	}); err != nil {
+		return nil, err
+	}
+	key, err := r.vault.DeriveKey("audit chain")
+	if err != nil {
+		return nil, err
+	}
+	r.audit = audit.New(key)
+	if r.sup, err = c.supervisor(r.usage); err != nil {
+		return nil, err
+	}
+	r.conns = connection.New(connection.Config{
+		DB: r.db, Vault: r.vault, Manifests: r.sup, Log: c.log.Named("connection"),
+	})
+	r.queue, err = job.New(job.Config{DB: r.db, Log: c.log.Named("job")})
+	return r, err
+}
+
+func (c *command) supervisor(u *usageBook) (*supervisor.Supervisor, error) {
+	dir, err := c.set.pluginsDir()
+	if err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(c.set.data, 0o700); err != nil {
+		return nil, fmt.Errorf("data folder: %w", err)
+	}
+	return supervisor.New(supervisor.Config{
+		Dir: dir, PinFile: filepath.Join(c.set.data, "plugins.lock"), Log: c.log.Named("plugin"), OnUsage: u.note,
+	})
+}
+
+func (r *rooms) close() {
+	if r.sup != nil {
+		r.sup.Stop()
+	}
+	if r.db != nil {
+		if err := r.db.Close(); err != nil {
+			r.log.Error("database", "error", err)
+		}
+	}
+}
+
+// choice is what a person says about recipes on the command line.
+type choice struct {
+	names  []string
+	params []string
+	binds  []string
+}
+
+// load reads the named recipes and binds their parameters and connections.
+func (r *rooms) load(ctx context.Context, ch choice) ([]flow.Selection, error) {
+	if len(ch.names) == 0 {
+		return nil, usagef("say which recipe to run: --recipe NAME (see: ml-connector recipes list)")
+	}
+	params, err := pairs("--param", ch.params)
+	if err != nil {
+		return nil, err
+	}
+	binds, err := pairs("--connection", ch.binds)
+	if err != nil {
+		return nil, err
+	}
+	var out []flow.Selection
+	used := map[string]bool{}
+	for _, name := range ch.names {
+		rec, err := r.recipe(name)
+		if err != nil {
+			return nil, err
+		}
+		sel, err := r.selection(ctx, rec, params, binds, used)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, sel)
+	}
+	for name := range params {
+		if !used[name] {
+			return nil, usagef("no selected recipe has a parameter %q", name)
+		}
+	}
+	return out, nil
+}
+
+func (r *rooms) selection(ctx context.Context, rec *recipe.Recipe, params, binds map[string]string, used map[string]bool) (flow.Selection, error) {
+	mine := map[string]string{}
+	for _, p := range rec.Params {
+		if v, ok := params[p.Name]; ok {
+			mine[p.Name], used[p.Name] = v, true
+		}
+	}
+	first, err := flow.FirstRun(ctx, r.db, rec.Name, time.Now())
+	if err != nil {
+		return flow.Selection{}, err
+	}
+	bound, err := rec.Bind(mine, connector.DateOf(first))
+	if err != nil {
+		return flow.Selection{}, usageError{err}
+	}
+	bind := map[string]string{}
+	for name, to := range binds {
+		if _, ok := rec.Connections[name]; !ok {
+			return flow.Selection{}, usagef("--connection %s=%s: recipe %s has no connection %q", name, to, rec.Name, name)
+		}
+		bind[name] = to
+	}
+	return flow.Selection{Recipe: rec, Params: bound, Bind: bind, Since: pollFrom(bound, first)}, nil
+}
+
+// pollFrom is where the first poll of a source starts: a day before the day of
+// the parameter since, if the recipe has one, else before the first run. A time
+// zone may put a record of that day onto the day before.
+func pollFrom(p recipe.Params, first time.Time) time.Time {
+	if text, ok := p.Text("since"); ok {
+		if d, err := connector.ParseDate(text); err == nil {
+			return d.AddDays(-1).In(time.UTC)
+		}
+	}
+	return first.AddDate(0, 0, -1)
+}
+
+func pairs(flag string, in []string) (map[string]string, error) {
+	out := map[string]string{}
+	for _, s := range in {
+		k, v, ok := strings.Cut(s, "=")
+		if !ok || k == "" {
+			return nil, usagef("%s %q: use NAME=VALUE", flag, s)
+		}
+		out[k] = v
+	}
+	return out, nil
+}
+
+// recipe loads a recipe by its name, or by its file.
+func (r *rooms) recipe(name string) (*recipe.Recipe, error) {
+	return loadRecipe(r.set.recipes, name)
+}
+
+func loadRecipe(dir, name string) (*recipe.Recipe, error) {
+	path := name
+	if !strings.ContainsAny(name, `/\`) && filepath.Ext(name) == "" {
+		path = filepath.Join(dir, name+".yaml")
+	}
+	rec, err := recipe.Load(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, usagef("recipe %s: no file %s (see: ml-connector recipes list)", name, path)
+	}
+	return rec, err
+}
+
+// engine makes the flow engine for the selected recipes.
+func (r *rooms) engine(selections []flow.Selection) (*flow.Engine, error) {
+	return flow.New(flow.Config{
+		DB: r.db, Audit: r.audit, Queue: r.queue, Connections: r.conns, Selections: selections, Log: r.log.Named("flow"),
+		Plugin: func(ctx context.Context, name string) (flow.Connector, error) { return r.sup.Plugin(ctx, name) },
+	})
+}
+
+// check makes sure that a selection can run before anything is started: the
+// connections exist and are of the right connector, the service knows us, and
+// the accounts that will be posted to can be.
+func (r *rooms) check(ctx context.Context, s flow.Selection) error {
+	for _, name := range slices.Sorted(maps.Keys(s.Recipe.Connections)) {
+		bound := name
+		if to := s.Bind[name]; to != "" {
+			bound = to
+		}
+		c, err := r.conns.Get(ctx, bound)
+		if err != nil {
+			return fmt.Errorf("recipe %s needs connection %s: %w", s.Recipe.Name, bound, err)
+		}
+		if want := s.Recipe.Connections[name].Connector; c.Connector != want {
+			return usagef("recipe %s: connection %s is of connector %s, not %s", s.Recipe.Name, bound, c.Connector, want)
+		}
+		accounts, err := s.Recipe.PostingAccounts(name, s.Params)
+		if err != nil {
+			return err
+		}
+		if _, err := r.checkConnection(ctx, c, accounts); err != nil {
+			return fmt.Errorf("connection %s: %w", bound, err)
+		}
+	}
+	return nil
+}
+
+// checkConnection asks the service who we are and binds the connection to the
+// account that it names.
+func (r *rooms) checkConnection(ctx context.Context, c connection.Connection, accounts []string) (connector.CheckResult, error) {
+	plug, err := r.sup.Plugin(ctx, c.Connector)
+	if err != nil {
+		return connector.CheckResult{}, err
+	}
+	sess, err := r.conns.Session(ctx, c.Name, connector.PriorityRead)
+	if err != nil {
+		return connector.CheckResult{}, err
+	}
+	// The posting accounts belong to one account: find that first.
+	if sess.AccountID == "" && len(accounts) > 0 {
+		res, err := r.checkConnection(ctx, c, nil)
+		if err != nil {
+			return res, err
+		}
+		sess.AccountID = res.Account.ID
+	}
+	res, err := plug.Check(ctx, sess, connector.CheckRequest{PostingAccounts: accounts})
+	if err != nil {
+		return res, err
+	}
+	if res.Account.ID == "" {
+		return res, ambiguous(c.Name, plug.Manifest(), res.Choices)
+	}
+	if c.AccountID != "" && c.AccountID != res.Account.ID {
+		return res, connector.Errorf(connector.Auth, "check", "it was bound to account %s and now reaches %s", c.AccountID, res.Account.ID).
+			WithRemedy("add a connection of another name for the other account")
+	}
+	return res, r.conns.SetAccount(ctx, c.Name, res.Account)
+}
+
+func ambiguous(name string, m connector.Manifest, choices []connector.Account) error {
+	if len(choices) == 0 {
+		return connector.Errorf(connector.Auth, "check", "the credential reaches no account").
+			WithRemedy("run: ml-connector connections authorize %s", name)
+	}
+	lines := make([]string, 0, len(choices))
+	for _, a := range choices {
+		lines = append(lines, fmt.Sprintf("  %s  %s", a.ID, a.Name))
+	}
+	sort.Strings(lines)
+	setting := "the account"
+	if m.OAuth != nil {
+		setting = m.OAuth.AccountSetting
+	}
+	return fmt.Errorf("the consent covers several accounts; name one with --set %s=ID:\n%s", setting, strings.Join(lines, "\n"))
+}
+
+// metrics returns a registry with the queue's and the budget's figures.
+func (r *rooms) metrics() *prometheus.Registry {
+	reg := prometheus.NewRegistry()
+	reg.MustRegister(r.usage)
+	return reg
+}

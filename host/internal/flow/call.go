@@ -1,0 +1,145 @@
+package flow
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/ml-connector/ml-connector/connector"
+)
+
+// target returns a connection's plugin and a session for it. Every error means
+// that nothing was asked of the service.
+func (e *Engine) target(ctx context.Context, name string, p connector.Priority) (Connector, *connector.Session, error) {
+	c, err := e.cfg.Connections.Get(ctx, name)
+	if err != nil {
+		return nil, nil, before(err)
+	}
+	plug, err := e.cfg.Plugin(ctx, c.Connector)
+	if err != nil {
+		return nil, nil, before(err)
+	}
+	sess, err := e.cfg.Connections.Session(ctx, name, p)
+	if err != nil {
+		return nil, nil, before(err)
+	}
+	return plug, sess, nil
+}
+
+// before classifies an error that came before any call: nothing was done.
+func before(err error) error {
+	if connector.KindOf(err) == connector.UnknownOutcome {
+		return connector.Errorf(connector.Unavailable, "prepare the call", "%w", err)
+	}
+	return err
+}
+
+// call runs fn with a session, and once more with a new access token when the
+// service refuses the one we have.
+func (e *Engine) call(ctx context.Context, name string, p connector.Priority, fn func(Connector, *connector.Session) error) error {
+	for retried := false; ; retried = true {
+		plug, sess, err := e.target(ctx, name, p)
+		if err != nil {
+			return err
+		}
+		err = fn(plug, sess)
+		if retried || connector.KindOf(err) != connector.Auth || err == nil || sess.AccessToken == "" {
+			return err
+		}
+		if err := e.cfg.Connections.Refresh(ctx, name); err != nil {
+			return before(err)
+		}
+	}
+}
+
+func (e *Engine) support(ctx context.Context, l lane) (connector.EntitySupport, error) {
+	c, err := e.cfg.Connections.Get(ctx, l.connection)
+	if err != nil {
+		return connector.EntitySupport{}, before(err)
+	}
+	plug, err := e.cfg.Plugin(ctx, c.Connector)
+	if err != nil {
+		return connector.EntitySupport{}, before(err)
+	}
+	s, ok := plug.Manifest().Support(l.entity)
+	if !ok {
+		return s, connector.Errorf(connector.Invalid, "connection "+l.connection, "%s offers no %s", c.Connector, l.entity)
+	}
+	return s, nil
+}
+
+func (e *Engine) getBatch(ctx context.Context, l lane) (int, error) {
+	s, err := e.support(ctx, l)
+	return s.GetBatch, err
+}
+
+func (e *Engine) upsertBatch(ctx context.Context, l lane) (int, error) {
+	s, err := e.support(ctx, l)
+	return s.UpsertBatch, err
+}
+
+// callGet reads several records in one call. A record that is not there is nil.
+func (e *Engine) callGet(ctx context.Context, l lane, ids []string) []reply[*connector.Record] {
+	distinct := make([]string, 0, len(ids))
+	seen := map[string]bool{}
+	for _, id := range ids {
+		if !seen[id] {
+			seen[id] = true
+			distinct = append(distinct, id)
+		}
+	}
+	found := map[string]*connector.Record{}
+	err := e.call(ctx, l.connection, connector.PriorityRead, func(plug Connector, s *connector.Session) error {
+		recs, err := plug.Get(ctx, s, connector.GetRequest{Entity: l.entity, IDs: distinct})
+		for i := range recs {
+			found[recs[i].ID] = &recs[i]
+		}
+		return err
+	})
+	if err != nil {
+		return same[*connector.Record](len(ids), err)
+	}
+	out := make([]reply[*connector.Record], len(ids))
+	for i, id := range ids {
+		out[i].answer = found[id]
+	}
+	return out
+}
+
+// callUpsert writes several records in one call.
+func (e *Engine) callUpsert(ctx context.Context, l lane, writes []connector.Write) []reply[connector.Outcome] {
+	var outcomes []connector.Outcome
+	err := e.call(ctx, l.connection, connector.PriorityWrite, func(plug Connector, s *connector.Session) (err error) {
+		outcomes, err = plug.Upsert(ctx, s, connector.UpsertRequest{Entity: l.entity, Writes: writes})
+		return err
+	})
+	if err == nil && len(outcomes) != len(writes) {
+		err = connector.Errorf(connector.UnknownOutcome, "upsert", "%d writes, %d outcomes", len(writes), len(outcomes))
+	}
+	if err != nil {
+		return same[connector.Outcome](len(writes), err)
+	}
+	out := make([]reply[connector.Outcome], len(writes))
+	for i, o := range outcomes {
+		out[i].answer = o
+		if o.Err != nil {
+			out[i].err = o.Err
+		}
+	}
+	return out
+}
+
+// fetch reads one record, together with others that are due. A record that is
+// not there comes back as gone.
+func (e *Engine) fetch(ctx context.Context, r Ref) (connector.Record, error) {
+	rec, err := e.reads.ask(ctx, lane{r.Connection, r.Entity}, r.ID)
+	if err != nil {
+		if connector.KindOf(err) == connector.UnknownOutcome { // a read leaves nothing behind
+			err = connector.Errorf(connector.Unavailable, fmt.Sprintf("read %s", r), "%w", err)
+		}
+		return connector.Record{}, err
+	}
+	if rec == nil {
+		return connector.Record{Entity: r.Entity, ID: r.ID, Gone: true}, nil
+	}
+	return *rec, nil
+}

@@ -1,0 +1,156 @@
+package flow
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/ml-connector/ml-connector/connector"
+	"github.com/ml-connector/ml-connector/host/internal/audit"
+	"github.com/ml-connector/ml-connector/host/internal/db"
+	"github.com/ml-connector/ml-connector/host/internal/job"
+	"github.com/ml-connector/ml-connector/host/internal/recipe"
+)
+
+// A dependency is asked after from dependencyFirst on, then after half of the
+// time that the work has already waited, at most dependencyCap apart.
+const (
+	dependencyFirst = 150 * time.Millisecond
+	dependencyCap   = 30 * time.Second
+)
+
+// decide asks the recipe and acts on its decision.
+func (r *run) decide(ctx context.Context, in recipe.Input) (job.Result, error) {
+	version := in.Record.Version
+	if in.Record.Gone && in.Record.Invoice == nil && in.Record.Payment == nil && in.Record.Contact == nil {
+		return r.finish(ctx, concern{state: Skipped, reason: "it is no longer there", version: &version},
+			audit.Entry{Kind: audit.KindSkip, Outcome: "skipped"}, nil)
+	}
+	d, err := r.flow.Evaluate(in)
+	if err != nil {
+		return job.Result{}, err
+	}
+	switch {
+	case d.Skip != nil:
+		return r.finish(ctx, concern{state: Skipped, reason: d.Skip.Reason, version: &version},
+			audit.Entry{Kind: audit.KindSkip, Outcome: "skipped"}, nil)
+	case d.Hold != nil:
+		return r.finish(ctx, concern{state: Held, reason: d.Hold.Reason, remedy: d.Hold.Remedy, version: &version},
+			audit.Entry{Kind: audit.KindHold, Outcome: "held"}, nil)
+	case d.Wait != nil:
+		return r.await(ctx, d.Wait.Needs)
+	}
+	return r.want(ctx, in, *d.Want)
+}
+
+// want makes the other side hold what the recipe wishes for, or finds that it
+// does already.
+func (r *run) want(ctx context.Context, in recipe.Input, want recipe.Want) (job.Result, error) {
+	version := in.Record.Version
+	digest, err := recipe.Digest(want.Record, want.Policy)
+	if err != nil {
+		return job.Result{}, err
+	}
+	r.w.involve(in.To.Connection, want.Record)
+	if in.Linked && digest == r.w.digest && !r.w.look { // I11: our own echo, or nothing new
+		return r.finish(ctx, concern{state: Done, reason: "nothing to change", version: &version},
+			audit.Entry{Kind: audit.KindOutcome, Outcome: string(connector.Unchanged), Target: r.to(in.TargetID).String()}, nil)
+	}
+	err = r.cfg.DB.Update(ctx, func(tx *db.Tx) (err error) {
+		r.open, err = insertIntent(ctx, tx, &r.w, r.to(in.TargetID), in.To.Account, digest,
+			request{Record: want.Record, Policy: want.Policy}, r.now())
+		if err != nil {
+			return err
+		}
+		// I9: what cannot be put on the trail is not posted.
+		return r.append(ctx, tx, audit.Entry{Kind: audit.KindIntent, Target: r.open.to.String(), Detail: audit.Detail{"key": r.open.key}})
+	})
+	if err != nil {
+		return job.Result{}, err
+	}
+	out, err := r.write(ctx)
+	if err != nil {
+		return job.Result{}, err
+	}
+	return r.recorded(ctx, out, &version)
+}
+
+// to is the target end of the flow, for a known or a not yet known record.
+func (r *run) to(id string) Ref {
+	return Ref{r.plan.connection(r.flow.To), r.flow.To.Entity, id}
+}
+
+// write sends the open intent. From the second attempt on, and when a person
+// replays, the connector looks for what may already be there.
+func (r *run) write(ctx context.Context) (connector.Outcome, error) {
+	w := r.open.write
+	w.Attempt = r.open.attempts
+	if r.w.look {
+		w.Attempt = max(w.Attempt, 2)
+	}
+	return r.writes.ask(ctx, lane{r.open.to.Connection, r.open.to.Entity}, w)
+}
+
+// await sees to it that the records that are needed get worked, and rests.
+func (r *run) await(ctx context.Context, needs []recipe.Need) (job.Result, error) {
+	var blocked *Work
+	for _, n := range needs {
+		f := r.plan.Recipe.Flow(n.Flow)
+		ref := Ref{r.plan.connection(f.From), f.From.Entity, n.ID}
+		if n.Reverse || n.ID == "" {
+			return r.finish(ctx, concern{
+				state: Held, reason: fmt.Sprintf("needs %s, and no record says which", n.Name),
+				remedy: "find its counterpart by hand, then replay",
+			}, audit.Entry{Kind: audit.KindHold, Outcome: "held"}, nil)
+		}
+		dep, err := r.depend(ctx, hint{recipe: r.w.Recipe, flow: n.Flow, ref: ref})
+		if err != nil {
+			return job.Result{}, err
+		}
+		if s := dep.State; (s == Dead || s == Held || s == Skipped) && dep.doneGeneration == dep.generation {
+			blocked = &dep
+			break
+		}
+	}
+	if blocked == nil {
+		waited := r.now().Sub(r.w.ChangedAt)
+		wait := min(max(waited/2, dependencyFirst), dependencyCap)
+		return r.restFor(ctx, fmt.Sprintf("waits for %s", needs[0].Name), wait), nil
+	}
+	reason := fmt.Sprintf("needs %s of %s, which is %s: %s", blocked.Source.Entity, label(*blocked), blocked.State, blocked.Reason)
+	remedy := blocked.Remedy
+	if remedy == "" {
+		remedy = fmt.Sprintf("put that right first: ml-connector failures show %d", blocked.ID)
+	}
+	return r.finish(ctx, concern{state: Held, reason: reason, remedy: remedy, waitsOn: blocked.ID},
+		audit.Entry{Kind: audit.KindHold, Outcome: "held"}, nil)
+}
+
+func label(w Work) string {
+	if w.Label != "" {
+		return w.Label
+	}
+	return w.Source.ID
+}
+
+// depend returns the work that a need is about, touching it when nobody has yet.
+func (r *run) depend(ctx context.Context, h hint) (Work, error) {
+	var dep Work
+	err := r.cfg.DB.Update(ctx, func(tx *db.Tx) error {
+		row := tx.QueryRowContext(ctx, `SELECT `+workColumns+` FROM work
+			WHERE recipe = $1 AND flow = $2 AND connection = $3 AND entity = $4 AND record_id = $5`,
+			h.recipe, h.flow, h.ref.Connection, string(h.ref.Entity), h.ref.ID)
+		var err error
+		if dep, err = scanWork(row); err == nil && dep.State != Done {
+			return nil
+		}
+		// Never seen, or done without a link: look at it again.
+		id, err := r.touch(ctx, tx, h)
+		if err != nil {
+			return err
+		}
+		dep, err = loadWork(ctx, tx, id)
+		return err
+	})
+	return dep, err
+}

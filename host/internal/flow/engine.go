@@ -1,0 +1,155 @@
+package flow
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+
+	"github.com/ml-connector/ml-connector/connector"
+	"github.com/ml-connector/ml-connector/host/internal/audit"
+	"github.com/ml-connector/ml-connector/host/internal/connection"
+	"github.com/ml-connector/ml-connector/host/internal/db"
+	"github.com/ml-connector/ml-connector/host/internal/job"
+	"github.com/ml-connector/ml-connector/host/internal/recipe"
+)
+
+const (
+	// gatherFor is how long reads and writes wait for others to share a call
+	// with. Calls are the scarce good, and 15 ms is the queue's own beat.
+	gatherFor = 15 * time.Millisecond
+	// callTimeout bounds one call to a plugin, with all that it asks of its service.
+	callTimeout = 90 * time.Second
+)
+
+// Connector is what the engine asks of a plugin.
+type Connector interface {
+	Manifest() connector.Manifest
+	List(ctx context.Context, s *connector.Session, req connector.ListRequest) (connector.Page, error)
+	Get(ctx context.Context, s *connector.Session, req connector.GetRequest) ([]connector.Record, error)
+	Upsert(ctx context.Context, s *connector.Session, req connector.UpsertRequest) ([]connector.Outcome, error)
+}
+
+// Connections is what the engine asks of the connection room.
+type Connections interface {
+	Get(ctx context.Context, name string) (connection.Connection, error)
+	Session(ctx context.Context, name string, p connector.Priority) (*connector.Session, error)
+	Refresh(ctx context.Context, name string) error
+	Pause(ctx context.Context, name, reason, remedy string) error
+}
+
+// Queue is what the engine asks of the job room.
+type Queue interface {
+	Enqueue(ctx context.Context, tx *db.Tx, runs ...job.Run) error
+	Complete(ctx context.Context, tx *db.Tx, a job.Attempt) error
+	CompleteAndAgain(ctx context.Context, tx *db.Tx, a job.Attempt) error
+}
+
+// Selection is one recipe that takes part, with what its owner chose.
+type Selection struct {
+	Recipe *recipe.Recipe
+	Params recipe.Params
+	Bind   map[string]string // the recipe's connection names to connections; absent: the same name
+	Since  time.Time         // where the first poll of a source starts
+}
+
+// Config configures an Engine. Everything but Log and Now is required.
+type Config struct {
+	DB          *db.DB
+	Audit       *audit.Log
+	Queue       Queue
+	Connections Connections
+	Plugin      func(ctx context.Context, connector string) (Connector, error)
+	Selections  []Selection
+	Log         hclog.Logger
+	Now         func() time.Time // default time.Now; tests pin it
+}
+
+// Engine runs the flows of the selected recipes. It is safe for concurrent use.
+type Engine struct {
+	cfg    Config
+	log    hclog.Logger
+	plans  map[string]*plan // by recipe name
+	order  []string         // recipe names as selected
+	reads  *gatherer[string, *connector.Record]
+	writes *gatherer[connector.Write, connector.Outcome]
+}
+
+// plan is a selected recipe, bound to connections.
+type plan struct {
+	Selection
+	enabled map[string]bool // by flow name
+}
+
+// connection returns the connection that an end of a flow is bound to.
+func (p *plan) connection(end recipe.End) string {
+	if name := p.Bind[end.Connection]; name != "" {
+		return name
+	}
+	return end.Connection
+}
+
+// New checks the selections and returns an Engine. It starts nothing.
+func New(cfg Config) (*Engine, error) {
+	if cfg.Log == nil {
+		cfg.Log = hclog.NewNullLogger()
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	e := &Engine{cfg: cfg, log: cfg.Log, plans: map[string]*plan{}}
+	e.reads = newGatherer(gatherFor, e.getBatch, e.callGet)
+	e.writes = newGatherer(gatherFor, e.upsertBatch, e.callUpsert)
+	for _, s := range cfg.Selections {
+		if _, twice := e.plans[s.Recipe.Name]; twice {
+			return nil, fmt.Errorf("recipe %s is selected twice", s.Recipe.Name)
+		}
+		p := &plan{Selection: s, enabled: map[string]bool{}}
+		for _, f := range s.Recipe.Flows {
+			on, err := f.Enabled(s.Params)
+			if err != nil {
+				return nil, err
+			}
+			p.enabled[f.Name] = on
+		}
+		e.plans[s.Recipe.Name] = p
+		e.order = append(e.order, s.Recipe.Name)
+	}
+	return e, nil
+}
+
+// Connections lists the connections that the selected recipes use.
+func (e *Engine) Connections() []string {
+	var out []string
+	seen := map[string]bool{}
+	for _, name := range e.order {
+		p := e.plans[name]
+		for _, f := range p.Recipe.Flows {
+			for _, end := range []recipe.End{f.From, f.To} {
+				if c := p.connection(end); !seen[c] {
+					seen[c] = true
+					out = append(out, c)
+				}
+			}
+		}
+	}
+	return out
+}
+
+func (e *Engine) now() time.Time { return e.cfg.Now().UTC() }
+
+// Ref names a record across connections.
+type Ref struct {
+	Connection string
+	Entity     connector.Entity
+	ID         string
+}
+
+// String returns "xero:invoice/4f2c…".
+func (r Ref) String() string {
+	if r.ID == "" {
+		return ""
+	}
+	return r.Connection + ":" + string(r.Entity) + "/" + r.ID
+}

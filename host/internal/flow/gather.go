@@ -1,0 +1,97 @@
+package flow
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/ml-connector/ml-connector/connector"
+)
+
+// lane is where requests are gathered: they can share a call.
+type lane struct {
+	connection string
+	entity     connector.Entity
+}
+
+// gatherer collects requests of many goroutines for a moment and makes one call
+// for them.
+type gatherer[Q, A any] struct {
+	window time.Duration
+	max    func(ctx context.Context, l lane) (int, error)       // most requests in a call
+	call   func(ctx context.Context, l lane, qs []Q) []reply[A] // one reply per request
+
+	mu    sync.Mutex
+	lanes map[lane]*batch[Q, A]
+}
+
+type reply[A any] struct {
+	answer A
+	err    error
+}
+
+type batch[Q, A any] struct {
+	asks []Q
+	to   []chan reply[A]
+	max  int
+}
+
+func newGatherer[Q, A any](window time.Duration, limit func(context.Context, lane) (int, error), call func(context.Context, lane, []Q) []reply[A]) *gatherer[Q, A] {
+	return &gatherer[Q, A]{window: window, max: limit, call: call, lanes: map[lane]*batch[Q, A]{}}
+}
+
+// ask returns the answer to q. When ctx ends first, the call goes on without
+// its asker: what it wrote is found by the next attempt.
+func (g *gatherer[Q, A]) ask(ctx context.Context, l lane, q Q) (A, error) {
+	var zero A
+	limit, err := g.max(ctx, l)
+	if err != nil {
+		return zero, err
+	}
+	to := make(chan reply[A], 1)
+	g.mu.Lock()
+	b, ok := g.lanes[l]
+	if !ok {
+		b = &batch[Q, A]{max: limit}
+		g.lanes[l] = b
+		time.AfterFunc(g.window, func() { g.send(l, b) })
+	}
+	b.asks, b.to = append(b.asks, q), append(b.to, to)
+	full := len(b.asks) >= b.max
+	g.mu.Unlock()
+	if full {
+		go g.send(l, b)
+	}
+	select {
+	case r := <-to:
+		return r.answer, r.err
+	case <-ctx.Done():
+		return zero, connector.Errorf(connector.UnknownOutcome, string(l.entity), "no answer in time: %w", ctx.Err())
+	}
+}
+
+// send makes the call for a batch, once: the window and a full batch may both
+// ask for it.
+func (g *gatherer[Q, A]) send(l lane, b *batch[Q, A]) {
+	g.mu.Lock()
+	if g.lanes[l] != b {
+		g.mu.Unlock()
+		return
+	}
+	delete(g.lanes, l)
+	g.mu.Unlock()
+	ctx, cancel := context.WithTimeout(context.Background(), callTimeout)
+	defer cancel()
+	for i, r := range g.call(ctx, l, b.asks) {
+		b.to[i] <- r
+	}
+}
+
+// same gives every request of a call the same error.
+func same[A any](n int, err error) []reply[A] {
+	out := make([]reply[A], n)
+	for i := range out {
+		out[i].err = err
+	}
+	return out
+}

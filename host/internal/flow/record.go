@@ -1,0 +1,197 @@
+package flow
+
+import (
+	"context"
+
+	"github.com/ml-connector/ml-connector/connector"
+	"github.com/ml-connector/ml-connector/host/internal/audit"
+	"github.com/ml-connector/ml-connector/host/internal/db"
+	"github.com/ml-connector/ml-connector/host/internal/job"
+	"github.com/ml-connector/ml-connector/host/internal/recipe"
+)
+
+// append writes an audit entry about this attempt.
+func (r *run) append(ctx context.Context, tx *db.Tx, en audit.Entry) error {
+	en.Recipe, en.Flow, en.WorkID, en.Source, en.Attempt = r.w.Recipe, r.w.Flow, r.w.ID, r.w.Source.String(), r.a.Number
+	if en.Detail == nil {
+		en.Detail = audit.Detail{}
+	}
+	if r.w.Label != "" {
+		en.Detail["label"] = r.w.Label
+	}
+	en.At = r.now()
+	_, err := r.cfg.Audit.Append(ctx, tx, en)
+	return err
+}
+
+// finish ends the attempt without a write: the work's state, an audit entry and
+// the job's end in one transaction. An empty entry, or one that would only
+// repeat what the trail says already, is left out.
+func (r *run) finish(ctx context.Context, c concern, en audit.Entry, also func(tx *db.Tx) error) (job.Result, error) {
+	repeats := r.w.State == c.state && r.w.Reason == c.reason
+	err := r.cfg.DB.Update(ctx, func(tx *db.Tx) error {
+		if also != nil {
+			if err := also(tx); err != nil {
+				return err
+			}
+		}
+		return r.end(ctx, tx, c, func() error {
+			if en.Kind == "" || repeats {
+				return nil
+			}
+			en.Reason = c.reason
+			return r.append(ctx, tx, en)
+		})
+	})
+	if err != nil {
+		return job.Result{}, err
+	}
+	if c.state == Dead || c.state == Held {
+		return job.Park(), nil
+	}
+	return job.Done(), nil
+}
+
+// end stores the work's state and ends the job, running it again at once when a
+// newer hint came meanwhile.
+func (r *run) end(ctx context.Context, tx *db.Tx, c concern, entry func() error) error {
+	now := r.now()
+	if err := store(ctx, tx, &r.w, c, 0, true, now); err != nil {
+		return err
+	}
+	if err := entry(); err != nil {
+		return err
+	}
+	var generation int64
+	if err := tx.QueryRowContext(ctx, `SELECT generation FROM work WHERE id = $1`, r.w.ID).Scan(&generation); err != nil {
+		return err
+	}
+	if generation > r.w.generation {
+		return r.cfg.Queue.CompleteAndAgain(ctx, tx, r.a)
+	}
+	return r.cfg.Queue.Complete(ctx, tx, r.a)
+}
+
+// recorded ends an attempt whose write succeeded (I4).
+func (r *run) recorded(ctx context.Context, out connector.Outcome, version *string) (job.Result, error) {
+	digest := r.open.digest
+	err := r.cfg.DB.Update(ctx, func(tx *db.Tx) error {
+		if err := r.keep(ctx, tx, out); err != nil {
+			return err
+		}
+		return r.end(ctx, tx, concern{state: Done, reason: out.Reason, digest: &digest, version: version}, func() error { return nil })
+	})
+	if err != nil {
+		return job.Result{}, err
+	}
+	return job.Done(), nil
+}
+
+// settled stores the outcome of an intent of an earlier attempt; the attempt
+// goes on with what the record looks like now.
+func (r *run) settled(ctx context.Context, out connector.Outcome) error {
+	digest := r.open.digest
+	err := r.cfg.DB.Update(ctx, func(tx *db.Tx) error {
+		if err := r.keep(ctx, tx, out); err != nil {
+			return err
+		}
+		return store(ctx, tx, &r.w, concern{state: Pending, reason: out.Reason, digest: &digest}, r.a.Number, false, r.now())
+	})
+	r.open = nil
+	return err
+}
+
+// keep stores what a write achieved: the settled intent, the link, what the
+// other direction needs to recognise our echo, the audit entry, and a hint for
+// the work that waited for this record.
+func (r *run) keep(ctx context.Context, tx *db.Tx, out connector.Outcome) error {
+	now := r.now()
+	if err := settle(ctx, tx, r.open, string(out.Result), out.Reason, now); err != nil {
+		return err
+	}
+	to := r.open.to
+	if out.ID != "" {
+		to.ID = out.ID
+	}
+	if to.ID != "" {
+		why := string(out.Result)
+		if out.Reason != "" {
+			why += ": " + out.Reason
+		}
+		if err := r.storeLink(ctx, tx, r.w.Recipe, r.w.Source, to, r.w.Label, why, out, r.open.id); err != nil {
+			return err
+		}
+		if err := r.foresee(ctx, tx, to, out.Record); err != nil {
+			return err
+		}
+	}
+	r.w.Records = nonNil(r.w.Records)
+	detail := audit.Detail{"key": r.open.key}
+	for _, x := range out.Effects {
+		detail[x.What] = x.ID
+		r.w.Records[to.Connection+" "+x.What] = x.ID
+	}
+	if to.ID != "" {
+		r.w.Records[to.Connection+" "+string(to.Entity)] = to.ID
+	}
+	if err := r.append(ctx, tx, audit.Entry{
+		Kind: audit.KindOutcome, Target: to.String(), Outcome: string(out.Result), Reason: out.Reason, Detail: detail,
+	}); err != nil {
+		return err
+	}
+	return r.wake(ctx, tx)
+}
+
+// foresee notes what the inverse flow will wish for when it sees the record that
+// we have just written, so that our own echo is recognised and never sent back.
+func (r *run) foresee(ctx context.Context, tx *db.Tx, to Ref, written *connector.Record) error {
+	back := r.plan.Recipe.Flow(r.flow.Inverse)
+	if back == nil || written == nil {
+		return nil
+	}
+	in := recipe.Input{
+		Record: *written, Params: r.plan.Params, Needs: map[string]string{}, Linked: true, TargetID: r.w.Source.ID,
+		From: recipe.Side{Connection: to.Connection}, To: recipe.Side{Connection: r.w.Source.Connection},
+	}
+	d, err := back.Evaluate(in)
+	if err != nil || d.Want == nil {
+		return nil //nolint:nilerr // a record that the way back has no wish for makes no echo
+	}
+	digest, err := recipe.Digest(d.Want.Record, d.Want.Policy)
+	if err != nil {
+		return err
+	}
+	now := r.now()
+	_, err = tx.ExecContext(ctx, `
+		INSERT INTO work (recipe, flow, connection, entity, record_id, label, state, generation, done_generation, digest, version, reason, first_seen_at, changed_at)
+		VALUES ($1, $2, $3, $4, $5, $6, 'done', 0, 0, $7, $8, 'written by us', $9, $9)
+		ON CONFLICT (recipe, flow, connection, entity, record_id) DO UPDATE SET digest = excluded.digest, version = excluded.version`,
+		r.w.Recipe, back.Name, to.Connection, string(to.Entity), to.ID, r.w.Label, digest, written.Version, now)
+	return err
+}
+
+// wake touches the work that was held because it needed this record.
+func (r *run) wake(ctx context.Context, tx *db.Tx) error {
+	rows, err := tx.QueryContext(ctx, `SELECT `+workColumns+` FROM work WHERE waits_on = $1`, r.w.ID)
+	if err != nil {
+		return err
+	}
+	var held []Work
+	for rows.Next() {
+		w, err := scanWork(rows)
+		if err != nil {
+			_ = rows.Close()
+			return err
+		}
+		held = append(held, w)
+	}
+	if err := rows.Close(); err != nil {
+		return err
+	}
+	for _, w := range held {
+		if _, err := r.touch(ctx, tx, hint{recipe: w.Recipe, flow: w.Flow, ref: w.Source}); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,222 @@
+package flow
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/ml-connector/ml-connector/connector"
+	"github.com/ml-connector/ml-connector/host/internal/audit"
+	"github.com/ml-connector/ml-connector/host/internal/connection"
+	"github.com/ml-connector/ml-connector/host/internal/db"
+	"github.com/ml-connector/ml-connector/host/internal/job"
+	"github.com/ml-connector/ml-connector/host/internal/recipe"
+)
+
+const (
+	// unselectedWait is how long work of a recipe that is not selected rests
+	// before it looks again whether it is.
+	unselectedWait = 10 * time.Minute
+	// pausedWait is how long work of a paused connection rests.
+	pausedWait = 15 * time.Second
+	// storeWait is how long work rests when the database could not be written.
+	storeWait = 2 * time.Second
+)
+
+// run is one attempt at one piece of work.
+type run struct {
+	*Engine
+	a    job.Attempt
+	w    Work
+	plan *plan
+	flow *recipe.Flow
+	open *intent // being settled
+}
+
+// Run makes one attempt: it is the queue's handler.
+func (e *Engine) Run(ctx context.Context, a job.Attempt) job.Result {
+	w, err := loadWork(ctx, e.cfg.DB.Read(), a.Work)
+	if err != nil {
+		e.log.Error("work cannot be read", "work", a.Work, "error", err)
+		return job.Wait(storeWait)
+	}
+	r := &run{Engine: e, a: a, w: w, plan: e.plans[w.Recipe]}
+	if r.plan != nil {
+		r.flow = r.plan.Recipe.Flow(w.Flow)
+	}
+	if r.flow == nil {
+		return r.rest(ctx, fmt.Sprintf("recipe %s with flow %s is not running", w.Recipe, w.Flow), unselectedWait)
+	}
+	if _, more := a.Next(r.plan.backoff()); a.Crash != "" && !more {
+		return r.dead(ctx, connector.Errorf(connector.Invalid, "host", "the attempt broke down again and again: %s", a.Crash), Dead)
+	}
+	if name, reason := r.pausedBy(ctx); name != "" {
+		return r.rest(ctx, fmt.Sprintf("connection %s is paused: %s", name, reason), pausedWait)
+	}
+	res, err := r.attempt(ctx)
+	if err != nil {
+		return r.failed(ctx, err)
+	}
+	return res
+}
+
+// attempt reads the steps aloud: settle what is open, read, evaluate, intend,
+// write, record.
+func (r *run) attempt(ctx context.Context) (job.Result, error) {
+	var err error
+	if r.open, err = openIntent(ctx, r.cfg.DB.Read(), r.w.ID); err != nil {
+		return job.Result{}, err
+	}
+	if r.open != nil { // I2
+		if err := r.countAttempt(ctx, r.open); err != nil {
+			return job.Result{}, err
+		}
+		out, err := r.write(ctx)
+		if err != nil {
+			return job.Result{}, err
+		}
+		if err := r.settled(ctx, out); err != nil {
+			return job.Result{}, err
+		}
+	}
+	rec, err := r.fetch(ctx, r.w.Source)
+	if err != nil {
+		return job.Result{}, err
+	}
+	r.w.involve(r.w.Source.Connection, rec)
+	in, err := r.input(ctx, rec)
+	if err != nil {
+		return job.Result{}, err
+	}
+	if rec.Entity != r.flow.From.Entity {
+		return r.passOn(ctx, in)
+	}
+	if err := r.bringAlong(ctx, in); err != nil {
+		return job.Result{}, err
+	}
+	return r.decide(ctx, in)
+}
+
+// pausedBy names a connection of the flow that waits for a person.
+func (r *run) pausedBy(ctx context.Context) (name, reason string) {
+	for _, end := range []recipe.End{r.flow.From, r.flow.To} {
+		c, err := r.cfg.Connections.Get(ctx, r.plan.connection(end))
+		if err == nil && c.Paused() {
+			return c.Name, c.PausedReason
+		}
+		if errors.Is(err, connection.ErrUnknown) {
+			return r.plan.connection(end), "it does not exist"
+		}
+	}
+	return "", ""
+}
+
+// input gathers what the recipe may see besides the record.
+func (r *run) input(ctx context.Context, rec connector.Record) (recipe.Input, error) {
+	from, to := r.plan.connection(r.flow.From), r.plan.connection(r.flow.To)
+	in := recipe.Input{Record: rec, Params: r.plan.Params, Needs: map[string]string{}}
+	for name, side := range map[string]*recipe.Side{from: &in.From, to: &in.To} {
+		c, err := r.cfg.Connections.Get(ctx, name)
+		if err != nil {
+			return in, before(err)
+		}
+		*side = recipe.Side{Connection: c.Name, Account: c.AccountID}
+	}
+	if rec.Entity != r.flow.From.Entity {
+		return in, nil
+	}
+	target, err := partner(ctx, r.cfg.DB.Read(), r.w.Recipe, r.w.Source, lane{to, r.flow.To.Entity}, false)
+	if err != nil {
+		return in, err
+	}
+	in.TargetID, in.Linked = target, target != ""
+	needs, err := r.flow.Needs(in)
+	if err != nil {
+		return in, err
+	}
+	for _, n := range needs {
+		if in.Needs[n.Name], err = r.resolve(ctx, n); err != nil {
+			return in, err
+		}
+	}
+	return in, nil
+}
+
+// resolve looks a need up among the links; "" when it is not there yet.
+func (r *run) resolve(ctx context.Context, n recipe.Need) (string, error) {
+	if n.ID == "" {
+		return "", nil
+	}
+	f := r.plan.Recipe.Flow(n.Flow)
+	here, there := f.From, f.To
+	if n.Reverse {
+		here, there = there, here
+	}
+	return partner(ctx, r.cfg.DB.Read(), r.w.Recipe,
+		Ref{r.plan.connection(here), here.Entity, n.ID},
+		lane{r.plan.connection(there), there.Entity}, n.Reverse)
+}
+
+// passOn turns a record of another entity (a payment) into hints for the flow's
+// own records (its invoice).
+func (r *run) passOn(ctx context.Context, in recipe.Input) (job.Result, error) {
+	var ids []string
+	if !in.Record.Gone {
+		var err error
+		if ids, err = r.flow.AlsoRecords(in); err != nil {
+			return job.Result{}, err
+		}
+	}
+	version := in.Record.Version
+	return r.finish(ctx, concern{state: Done, reason: "passed on to what it concerns", version: &version}, audit.Entry{},
+		func(tx *db.Tx) error { return r.touchAll(ctx, tx, r.flow.From.Entity, ids) })
+}
+
+// bringAlong touches the records that this one brings: a charge its refunds.
+func (r *run) bringAlong(ctx context.Context, in recipe.Input) error {
+	if in.Record.Gone {
+		return nil
+	}
+	ids, err := r.flow.Expand(in)
+	if err != nil || len(ids) == 0 {
+		return err
+	}
+	return r.cfg.DB.Update(ctx, func(tx *db.Tx) error {
+		fresh := ids[:0:0]
+		for _, id := range ids {
+			known, err := settledBefore(ctx, tx, r.w, id)
+			if err != nil {
+				return err
+			}
+			if !known {
+				fresh = append(fresh, id)
+			}
+		}
+		return r.touchAll(ctx, tx, r.w.Source.Entity, fresh)
+	})
+}
+
+// settledBefore reports whether a record that another one brings along has been
+// seen at least as recently as the one that brings it.
+func settledBefore(ctx context.Context, tx *db.Tx, w Work, id string) (bool, error) {
+	var n int
+	err := tx.QueryRowContext(ctx, `
+		SELECT COUNT(*) FROM work WHERE recipe = $1 AND flow = $2 AND connection = $3 AND entity = $4 AND record_id = $5
+			AND (done_generation < generation OR changed_at >= $6)`,
+		w.Recipe, w.Flow, w.Source.Connection, string(w.Source.Entity), id, w.ChangedAt).Scan(&n)
+	return n > 0, err
+}
+
+func (r *run) touchAll(ctx context.Context, tx *db.Tx, entity connector.Entity, ids []string) error {
+	for _, id := range ids {
+		if id == "" {
+			continue
+		}
+		ref := Ref{r.w.Source.Connection, entity, id}
+		if _, err := r.touch(ctx, tx, hint{recipe: r.w.Recipe, flow: r.w.Flow, ref: ref}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
