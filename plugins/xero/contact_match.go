@@ -1,0 +1,165 @@
+package main
+
+import (
+	"context"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode"
+
+	"github.com/ml-connector/ml-connector/connector"
+)
+
+// Who is meant by a contact that we have no id for? First the e-mail address
+// decides, then the name, both without regard to case and spacing. One active
+// candidate is taken, two are a person's decision. A contact with the same name
+// and another e-mail address is somebody else.
+
+const nameRunesMax = 255
+
+// cleanName brings a name into the form that the service accepts: no angle
+// brackets, single spaces, 255 letters.
+func cleanName(name string) string {
+	name = strings.Map(func(r rune) rune {
+		if r == '<' || r == '>' || unicode.IsControl(r) {
+			return ' '
+		}
+		return r
+	}, name)
+	return cutRunes(strings.Join(strings.Fields(name), " "), nameRunesMax)
+}
+
+func cutRunes(s string, n int) string {
+	if r := []rune(s); len(r) > n {
+		return strings.TrimSpace(string(r[:n]))
+	}
+	return s
+}
+
+// renamed is the one other name that a contact may get when its own is taken.
+// It is the same at every attempt.
+func renamed(w connector.Write) string {
+	want := w.Record.Contact
+	suffix := want.Email
+	if suffix == "" {
+		suffix = w.Key[max(0, len(w.Key)-6):]
+	}
+	suffix = cutRunes(cleanName(suffix), 100)
+	return cutRunes(cleanName(want.Name), nameRunesMax-len([]rune(suffix))-3) + " (" + suffix + ")"
+}
+
+func folded(s string) string { return strings.ToLower(strings.Join(strings.Fields(s), " ")) }
+
+// match is what was found for one wanted contact.
+type match struct {
+	found      *contactForm
+	candidates []string // two or more: a person decides
+	taken      bool     // somebody else has the name
+}
+
+// findContacts reads every contact that one of the writes may mean, in one or
+// two calls.
+func (a *api) findContacts(ctx context.Context, writes []connector.Write) ([]contactForm, error) {
+	var filters, terms []string
+	add := func(field, text string) {
+		if filter, ok := textIs(field, text); ok {
+			if !slices.Contains(filters, filter) {
+				filters = append(filters, filter)
+			}
+		} else if term := searchable(text); term != "" && !slices.Contains(terms, term) {
+			terms = append(terms, term)
+		}
+	}
+	for _, w := range writes {
+		want := w.Record.Contact
+		if want.Email != "" {
+			add("EmailAddress", strings.TrimSpace(want.Email))
+		}
+		add("Name", cleanName(want.Name))
+		add("Name", renamed(w))
+	}
+	var out []contactForm
+	for _, where := range anyOf(filters) {
+		found, err := a.contactsBy(ctx, url.Values{"where": {where}}, lookupRows)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, found...)
+	}
+	for _, term := range terms {
+		found, err := a.contactsBy(ctx, url.Values{"searchTerm": {term}}, lookupRows)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, found...)
+	}
+	return distinct(out), nil
+}
+
+// searchable is the longest part of a text that a filter cannot carry whole.
+func searchable(text string) string {
+	longest := ""
+	for _, part := range strings.FieldsFunc(text, func(r rune) bool { return r == '"' || r == '\\' || unicode.IsControl(r) }) {
+		if part = strings.TrimSpace(part); len(part) > len(longest) {
+			longest = part
+		}
+	}
+	return longest
+}
+
+func distinct(list []contactForm) []contactForm {
+	seen := map[string]bool{}
+	var out []contactForm
+	for _, c := range list {
+		if !seen[c.ContactID] {
+			seen[c.ContactID] = true
+			out = append(out, c)
+		}
+	}
+	return out
+}
+
+// matchContact decides which of the contacts is meant.
+func matchContact(w connector.Write, all []contactForm) match {
+	want := w.Record.Contact
+	email, name, other := folded(want.Email), folded(cleanName(want.Name)), folded(renamed(w))
+	var byEmail, byName []*contactForm
+	var m match
+	for i := range all {
+		c := &all[i]
+		if !c.active() {
+			continue
+		}
+		theirEmail, theirName := folded(c.EmailAddress), folded(c.Name)
+		switch {
+		case email != "" && theirEmail == email:
+			byEmail = append(byEmail, c)
+		case theirName == other:
+			byName = append(byName, c)
+		case theirName == name && (email == "" || theirEmail == ""):
+			byName = append(byName, c)
+		case theirName == name:
+			m.taken = true
+		}
+	}
+	hits := byEmail
+	if len(hits) == 0 {
+		hits = byName
+	}
+	if len(hits) == 1 {
+		m.found = hits[0]
+		return m
+	}
+	for _, c := range hits {
+		m.candidates = append(m.candidates, strings.ToLower(c.ContactID))
+	}
+	return m
+}
+
+// severalContacts is the question for a person.
+func severalContacts(w connector.Write, ids []string) *connector.Error {
+	e := connector.Errorf(connector.Conflict, "xero: match contact", "%s contacts in Xero may be %q", strconv.Itoa(len(ids)), w.Record.Contact.Name)
+	e.Candidates = ids
+	return e.WithRemedy("merge the contacts in Xero, or link the right one")
+}

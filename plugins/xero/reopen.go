@@ -1,0 +1,168 @@
+package main
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/ml-connector/ml-connector/connector"
+	"github.com/ml-connector/ml-connector/money"
+)
+
+// With the policy "reopen" a refund shrinks the receipt: its payment is deleted,
+// and what was not refunded is posted again under the receipt's own mark, with
+// the refund's mark behind the word "less":
+//
+//	ch_1abc less re_1def re_2ghi INV-0042
+//
+// So the references say which refunds are in the books, and a deletion without
+// the new payment shows that an attempt was cut off between the two.
+
+const reopenedWord = " less "
+
+// lessRefund is a receipt's reference with one more refund taken off.
+func lessRefund(reference, mark string) string {
+	receipt := markOf(reference)
+	rest := strings.TrimSpace(strings.TrimPrefix(strings.TrimSpace(reference), receipt))
+	if before, ok := strings.CutPrefix(" "+rest, reopenedWord); ok {
+		return receipt + reopenedWord + mark + " " + before
+	}
+	return strings.TrimSpace(receipt + reopenedWord + mark + " " + rest)
+}
+
+// moreRefund is a receipt's reference with a refund no longer taken off.
+func moreRefund(reference, mark string) string {
+	words := slices.DeleteFunc(strings.Fields(reference), func(w string) bool { return w == mark })
+	if len(words) > 1 && words[1] == strings.TrimSpace(reopenedWord) && (len(words) == 2 || !marked(words[2])) {
+		words = slices.Delete(words, 1, 2)
+	}
+	return strings.Join(words, " ")
+}
+
+// takesOff reports whether a reference says that a refund was taken off.
+func takesOff(reference, mark string) bool {
+	return strings.Contains(reference, reopenedWord) && slices.Contains(strings.Fields(reference), mark)
+}
+
+// reduced is the payment whose reference says that this refund is in the books.
+// A deleted one says so as long as nothing stands for the receipt any more.
+func (r *refund) reduced() *paymentForm {
+	row := r.lastOf()
+	if row == nil {
+		row = r.lastDeleted()
+	}
+	if row == nil || !takesOff(row.Reference, r.mark) {
+		return nil
+	}
+	return row
+}
+
+// cutOff reports whether an earlier attempt of this write may have deleted the
+// payment and got no further: it went after the write was intended.
+func (r *refund) cutOff(row *paymentForm) bool {
+	const skew = time.Minute // between the service's clock and ours
+	return r.write.Attempt > 1 && !row.live() && !row.UpdatedDateUTC.Before(r.write.IntendedAt.Add(-skew))
+}
+
+// lastOf is the payment that stands for the receipt now; nil when none does.
+func (r *refund) lastOf() *paymentForm {
+	for i := range r.book.rows {
+		row := &r.book.rows[i]
+		if row.live() && (r.receiptMark != "" && markOf(row.Reference) == r.receiptMark || sameID(row.PaymentID, r.pay.PaymentOf)) {
+			return row
+		}
+	}
+	return nil
+}
+
+// lastDeleted is the payment that stood for the receipt last.
+func (r *refund) lastDeleted() *paymentForm {
+	var last *paymentForm
+	for i := range r.book.rows {
+		row := &r.book.rows[i]
+		if row.live() || r.receiptMark == "" || markOf(row.Reference) != r.receiptMark {
+			continue
+		}
+		if last == nil || last.UpdatedDateUTC.Before(row.UpdatedDateUTC.Time) {
+			last = row
+		}
+	}
+	return last
+}
+
+// reopen takes the refund off the receipt. Each step can be cut off and found
+// again, so the steps go one by one.
+func (b *batch) reopen(ctx context.Context, r *refund, off money.Amount) error {
+	row := r.lastOf()
+	if row == nil {
+		if row = r.lastDeleted(); row == nil {
+			r.conflict("look at the refund "+r.mark+" in the payment service", "the receipt that is refunded is not on invoice %s", r.label())
+			return nil
+		}
+	}
+	amount, err := r.book.amount(row.Amount)
+	if err != nil {
+		return unreadable(opPost, "payment "+row.Reference, row.PaymentID, err)
+	}
+	left, err := amount.Sub(off)
+	if err != nil {
+		return err
+	}
+	switch {
+	case left.Sign() < 0:
+		r.conflict("look at the refund "+r.mark+" in the payment service", "the refund of %s is more than the receipt of %s", off, amount)
+		return nil
+	case !row.live() && left.IsZero():
+		r.settle(connector.Unchanged, row.PaymentID, "the receipt was reversed before")
+		return nil
+	case !row.live() && !r.cutOff(row):
+		r.conflict("enter what was not refunded in Xero with the reference "+lessRefund(row.Reference, r.mark), "the receipt that is refunded was deleted in Xero")
+		return nil
+	case !r.chooseDay(b.org.lockDate()):
+		return nil
+	}
+	if row.live() {
+		if err := b.deletePayment(ctx, r.posting, *row, "reopen"); err != nil {
+			return err
+		}
+		r.effect("payment deleted", row.PaymentID, amount)
+		r.out.ID = strings.ToLower(row.PaymentID)
+	}
+	if left.Sign() > 0 {
+		if err := b.repost(ctx, r, row, left, lessRefund(row.Reference, r.mark)); err != nil {
+			return err
+		}
+	}
+	if !r.settled() {
+		r.settle(connector.Updated, r.out.ID, "the invoice is due again")
+	}
+	return nil
+}
+
+// repost posts a payment for the receipt again with another amount, on the day
+// of the old one unless that is locked by now.
+func (b *batch) repost(ctx context.Context, r *refund, old *paymentForm, amount money.Amount, reference string) error {
+	day, trueDay := r.day, r.trueDay
+	defer func() { r.day, r.trueDay = day, trueDay }()
+	r.trueDay = old.Date.date()
+	if !r.chooseDay(b.org.lockDate()) {
+		return nil
+	}
+	account := r.account
+	defer func() { r.account = account }()
+	if old.Account.AccountID != "" {
+		r.account.AccountID = old.Account.AccountID
+	}
+	o, err := r.order(toInvoice, strings.ToLower(r.book.inv.InvoiceID), amount, cutRunes(reference, referenceRunesMax))
+	if err != nil {
+		return err
+	}
+	m := b.placeOrders(ctx, "repost", []order{o})[0]
+	if m.err != nil {
+		return m.err
+	}
+	r.effect("payment", m.payment.PaymentID, amount)
+	r.out.ID = strings.ToLower(m.payment.PaymentID)
+	return nil
+}
