@@ -16,7 +16,9 @@ import (
 
 // CEL's messages, in the forms of its type checker.
 var (
-	undeclared  = regexp.MustCompile(`^undeclared reference to '([^']*)' \(in container '[^']*'\)$`)
+	undeclared  = regexp.MustCompile(`^undeclared reference to '([^']*)'`)
+	typeAsValue = regexp.MustCompile(`^type 'type\(([a-z]+)\)' does not support field selection$`)
+	syntaxError = regexp.MustCompile(`^Syntax error: (.*?)( expecting \{.*)?$`)
 	noField     = regexp.MustCompile(`^undefined field '([^']*)'$`)
 	noOverload  = regexp.MustCompile(`^found no matching overload for '([^']*)' applied to '(.*)'$`)
 	numberTypes = regexp.MustCompile(`\b(int|uint|double)\b`)
@@ -27,8 +29,12 @@ func (c *compilation) reportIssue(e *common.Error) {
 	at := c.placeAt(c.offsetOf(e.Location.Line(), e.Location.Column()))
 	message, hint := e.Message, ""
 	if m := undeclared.FindStringSubmatch(e.Message); m != nil {
-		message = "unknown name '" + m[1] + "'"
-		hint = suggest(m[1], c.names())
+		message, hint = "unknown name '"+m[1]+"'", suggest(m[1], c.names())
+		if hint == "" {
+			hint = c.visible()
+		}
+	} else if m := typeAsValue.FindStringSubmatch(e.Message); m != nil {
+		message, hint = "'"+m[1]+"' is not known here", c.visible()
 	} else if m := noField.FindStringSubmatch(e.Message); m != nil {
 		message, hint = c.explainField(e.ExprID, m[1])
 	} else if m := noOverload.FindStringSubmatch(e.Message); m != nil {
@@ -36,8 +42,8 @@ func (c *compilation) reportIssue(e *common.Error) {
 		if strings.Contains(m[2], "money") && numberTypes.MatchString(m[2]) {
 			hint = "money goes only with money: money('10.50', 'NZD')"
 		}
-	} else if text, isSyntax := strings.CutPrefix(e.Message, "Syntax error: "); isSyntax {
-		message = "this is not an expression: " + text
+	} else if m := syntaxError.FindStringSubmatch(e.Message); m != nil {
+		message = "this is not an expression: " + strings.Replace(m[1], "mismatched input '<EOF>'", "it ends too early", 1)
 	}
 	c.parser.report(at, c.node.path, hint, "%s", message)
 }
@@ -61,6 +67,11 @@ func (c *compilation) names() []string {
 	return names
 }
 
+// visible says what the code can see.
+func (c *compilation) visible() string {
+	return "this expression sees " + strings.ReplaceAll(listed(sortedKeys(c.scope.vars)), " or ", " and ")
+}
+
 // explainField names the type that lacks a field, where its operand is a plain
 // chain of names, and the field that may have been meant.
 func (c *compilation) explainField(id int64, name string) (message, hint string) {
@@ -71,8 +82,15 @@ func (c *compilation) explainField(id int64, name string) (message, hint string)
 	}
 	var owner *structType
 	ast.PreOrderVisit(parsed.NativeRep().Expr(), ast.NewExprVisitor(func(e ast.Expr) {
-		if e.ID() == id && e.Kind() == ast.SelectKind {
+		switch {
+		case e.Kind() == ast.SelectKind && e.ID() == id:
 			owner = c.structOf(e.AsSelect().Operand())
+		case e.Kind() == ast.StructKind:
+			for _, entry := range e.AsStruct().Fields() {
+				if entry.ID() == id {
+					owner = c.scope.structs[e.AsStruct().TypeName()]
+				}
+			}
 		}
 	}))
 	if owner != nil {
@@ -201,10 +219,9 @@ func (c *compilation) checkWords(a *ast.AST, e ast.Expr, words []string) {
 		c.checkWords(a, e.AsCall().Args()[1], words)
 		c.checkWords(a, e.AsCall().Args()[2], words)
 	default:
-		for _, w := range c.wordsOf(a, e) {
-			if !slices.Contains(words, w) {
-				c.reportAt(a, e, "", "this can be '%s', which is not %s", w, listed(words))
-			}
+		foreign := slices.DeleteFunc(slices.Clone(c.wordsOf(a, e)), func(w string) bool { return slices.Contains(words, w) })
+		if len(foreign) > 0 {
+			c.reportAt(a, e, "", "this can be %s; expected %s", listed(foreign), listed(words))
 		}
 	}
 }

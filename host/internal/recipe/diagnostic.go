@@ -49,9 +49,13 @@ func (ds Diagnostics) ordered() Diagnostics {
 // suggest returns "did you mean 'x'?" for the choice nearest to a misspelt
 // word, or "" when none is near.
 func suggest(word string, choices []string) string {
-	best, distance := "", len(word)/2+1
+	best, distance := "", 2*(len(word)/2+1)
 	for _, choice := range slices.Sorted(slices.Values(choices)) {
-		if d := editDistance(word, choice); d < distance {
+		d := 2 * editDistance(word, choice)
+		if word == "" || choice == "" || word[0] != choice[0] {
+			d++ // of two that are as near, the one that begins alike
+		}
+		if d < distance {
 			best, distance = choice, d
 		}
 	}

@@ -90,7 +90,7 @@ func recordFields() []field {
 		serviceSets(text("id", "the service's id of the record", func(r *record) *string { return &r.ID })),
 		serviceSets(text("version", "differs when the record differs", func(r *record) *string { return &r.Version })),
 		serviceSets(instant("updated_at", "by the service's clock", func(r *record) *time.Time { return &r.UpdatedAt })),
-		serviceSets(flag("gone", "deleted in the service; the other fields may be empty", func(r *record) *bool { return &r.Gone })),
+		serviceSets(boolean("gone", "deleted in the service; the other fields may be empty", func(r *record) *bool { return &r.Gone })),
 	}
 }
 
@@ -108,7 +108,7 @@ var sideStruct = newStruct("side", "One end of the flow.", nil,
 var valueStruct = newStruct("value", "A field that only one service knows; at most one part is set.",
 	func() any { return new(connector.Value) },
 	text("text", "", func(v *connector.Value) *string { return &v.Text }),
-	optionalFlag("flag", "", func(v *connector.Value) **bool { return &v.Flag }),
+	optionalBoolean("flag", "", func(v *connector.Value) **bool { return &v.Flag }),
 	optionalInteger("integer", "", func(v *connector.Value) **int64 { return &v.Integer }),
 	amount("money", "", func(v *connector.Value) *money.Amount { return &v.Money }),
 	instant("time", "", func(v *connector.Value) *time.Time { return &v.Time }),

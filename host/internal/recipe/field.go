@@ -180,15 +180,15 @@ func instant[T any](name, doc string, at func(*T) *time.Time) field {
 		})
 }
 
-func flag[T any](name, doc string, at func(*T) *bool) field {
+func boolean[T any](name, doc string, at func(*T) *bool) field {
 	return access(name, cel.BoolType, doc, at,
 		func(b bool) bool { return b },
 		func(b bool) ref.Val { return types.Bool(b) },
 		unwrapFlag)
 }
 
-// optionalFlag is a flag that can be unset; unset reads as false.
-func optionalFlag[T any](name, doc string, at func(*T) **bool) field {
+// optionalBoolean is a boolean that can be unset; unset reads as false.
+func optionalBoolean[T any](name, doc string, at func(*T) **bool) field {
 	return access(name, cel.BoolType, doc, at,
 		func(b *bool) bool { return b != nil },
 		func(b *bool) ref.Val { return types.Bool(b != nil && *b) },

@@ -95,7 +95,11 @@ func (r *Recipe) PostingAccounts(connection string, p Params) ([]string, error) 
 // PostingAccount returns the account that must be able to receive payments; it
 // may be empty.
 func (c Check) PostingAccount(p Params) (string, error) {
-	return c.account.text(map[string]any{"params": p.object()})
+	account, err := c.account.text(map[string]any{"params": p.object()})
+	if err != nil {
+		return "", connector.Errorf(connector.Invalid, "recipe", "%w", err)
+	}
+	return account, nil
 }
 
 // End is one end of a flow.

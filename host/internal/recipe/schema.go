@@ -48,7 +48,8 @@ func Schema() []byte {
 		"record": bodiesSchema(recordFields()...),
 		"want":   bodiesSchema(),
 	}
-	defs["want"].(schema)["properties"].(schema)["policy"] = refTo("policy")
+	defs["wanted_policy"] = policyStruct.schema()
+	defs["want"].(schema)["properties"].(schema)["policy"] = refTo("wanted_policy")
 	for _, s := range []*structType{lineStruct, addressStruct, valueStruct} {
 		defs[s.name] = s.schema()
 	}

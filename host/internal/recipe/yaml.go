@@ -77,7 +77,7 @@ func (p *parser) document(data []byte) (root node, ok bool) {
 	case 1:
 		return newNode(bodies[0], ""), true
 	}
-	p.report(placeOf(bodies[1].GetToken()), "", "", "a file holds one recipe; this is a second document")
+	p.report(newNode(bodies[1], "").at, "", "", "a file holds one recipe; this is a second document")
 	return node{}, false
 }
 
