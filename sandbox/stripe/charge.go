@@ -155,13 +155,13 @@ func (s *Server) renderCharge(ch *charge) obj {
 		"application": ref{id: ch.application}, "application_fee": nil, "application_fee_amount": nil,
 		"balance_transaction": s.movementRef(ch.movement), "billing_details": s.billing(ch), "calculated_statement_descriptor": "SANDBOX",
 		"captured": won, "created": ch.created, "currency": ch.currency, "customer": s.customerRef(ch.customer),
-		"description": orNull(ch.description), "destination": nil, "dispute": nil, "disputed": ch.disputed,
+		"description": orNull(ch.description), "disputed": ch.disputed,
 		"failure_balance_transaction": nil, "failure_code": orNull(ch.failCode), "failure_message": orNull(ch.failMessage),
 		"fraud_details": obj{}, "invoice": s.invoiceRef(ch.invoice), "livemode": s.live, "metadata": metadataObj(ch.metadata),
-		"on_behalf_of": nil, "order": nil, "outcome": ch.outcome(), "paid": won, "payment_intent": s.intentRef(ch.intent),
+		"on_behalf_of": nil, "outcome": ch.outcome(), "paid": won, "payment_intent": s.intentRef(ch.intent),
 		"payment_method": s.methodOf(ch), "payment_method_details": method, "receipt_email": nil, "receipt_number": nil,
 		"receipt_url": nil, "refunded": won && ch.refunded == ch.amount, "refunds": lazy{func() any { return s.embeddedRefunds(ch) }},
-		"review": nil, "shipping": nil, "source": nil, "source_transfer": nil, "statement_descriptor": nil,
+		"review": nil, "shipping": nil, "source_transfer": nil, "statement_descriptor": nil,
 		"statement_descriptor_suffix": nil, "status": ch.status, "transfer_data": nil, "transfer_group": nil,
 	}
 }

@@ -154,7 +154,7 @@ func (s *Server) createCustomer(c *call) (obj, error) {
 	for _, t := range taxes {
 		s.taxIDs.add(t.id, t)
 	}
-	s.searchIndex.note(s.now, &next)
+	s.index(&next)
 	s.emit("customer.created", s.renderCustomer(&next), nil)
 	return s.renderCustomer(&next), nil
 }
@@ -180,7 +180,7 @@ func (s *Server) updateCustomer(c *call) (obj, error) {
 func (s *Server) commitCustomer(x *customer, next customer) {
 	before := s.renderCustomer(x)
 	*x = next
-	s.searchIndex.note(s.now, x)
+	s.index(x)
 	s.emitChange("customer.updated", before, s.renderCustomer(x))
 }
 
@@ -221,7 +221,7 @@ func (s *Server) dropCustomer(x *customer) {
 	}
 	s.items.remove(func(i *invoiceItem) bool { return i.customer == x.id && i.invoice == "" }, itemID)
 	x.deleted = true
-	s.searchIndex.note(s.now, x)
+	s.index(x)
 	s.emit("customer.deleted", last, nil)
 }
 

@@ -8,6 +8,21 @@
 //	/pay/...      the hosted page of an invoice, for a person with a browser.
 //	/_stripe/...  the control API: JSON, no authentication, loopback use only.
 //
+// The control API takes and gives JSON; a name that it does not know is refused.
+//
+//	GET  invoices customers charges refunds creditnotes intents disputes payouts events
+//	GET  calls, state, webhooks
+//	POST invoices/{id or Xero number}/pay {"outcome": "success|decline|async|decline_then_success"}
+//	POST invoices/{…}/settle {"outcome": "success|fail"}, /void, /mark_uncollectible, /pay_out_of_band
+//	POST charges {"amount", "currency", "customer", "metadata"}: a payment to another application
+//	POST charges/{id}/refund {"amount", "status": "succeeded|pending"}, /dispute {"amount", "inquiry"}
+//	POST refunds/{id}/fail, refunds/{id}/succeed, disputes/{id}/close {"outcome": "won|lost"}
+//	POST payouts, payouts/{id}/pay, payouts/{id}/fail
+//	POST customers, customers/{id} {"name", "email", "phone", "metadata", "balance", "discount", …}; DELETE customers/{id}
+//	POST faults (a [sandbox.Fault], or kind "status_after": done, then an error); DELETE faults
+//	POST webhooks {"url", "secret", "events", "mode": "normal|off|hold|twice", "release": "forward|reverse"}
+//	POST behaviour {"delay_balance", "twin_events"}, clock {"advance": "24h"}, reset-calls
+//
 // The methods of Server that change things by hand ("levers") and the control
 // API play everybody who is not the API's caller: the customer who pays, the
 // bank that fails a refund, the bookkeeper in the dashboard.

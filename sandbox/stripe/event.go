@@ -59,6 +59,10 @@ func (s *Server) emitOne(kind string, object, prev obj) {
 	s.events.add(e.id, e)
 	if len(s.events.all)%eventsSweepEvery == 0 {
 		s.events.remove(s.expired, func(e *event) string { return e.id })
+		s.delivered.keep(func(id string) bool {
+			_, there := s.events.get(id)
+			return there
+		})
 	}
 	for _, ep := range s.endpoints.all {
 		if !slices.Contains(e.sentTo, ep.id) {
@@ -191,6 +195,13 @@ func (d *deliveries) mark(event, endpoint string) {
 		d.done = map[[2]string]bool{}
 	}
 	d.done[[2]string{event, endpoint}] = true
+}
+
+// keep forgets the events that there does not hold for.
+func (d *deliveries) keep(there func(event string) bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	maps.DeleteFunc(d.done, func(k [2]string, _ bool) bool { return !there(k[0]) })
 }
 
 func (d *deliveries) has(event, endpoint string) bool {

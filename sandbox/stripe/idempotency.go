@@ -13,7 +13,7 @@ import (
 
 const (
 	idempotencyKeyMax = 255
-	storedSweepAt     = 1024 // answers kept before old ones are looked for
+	storedSweepMin    = 1024 // answers kept before old ones are looked for
 )
 
 // stored is what is known under one idempotency key.
@@ -51,12 +51,13 @@ func (s *Server) claim(c *call, fingerprint string) (answer, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := s.clock.Now()
-	if len(s.stored) >= storedSweepAt {
+	if len(s.stored) >= max(s.sweepAt, storedSweepMin) {
 		for k, old := range s.stored {
 			if !old.running && now.Sub(old.at) >= idempotencyWindow {
 				delete(s.stored, k)
 			}
 		}
+		s.sweepAt = 2 * len(s.stored) // so that sweeping costs little per request
 	}
 	old, ok := s.stored[c.idem]
 	if !ok || (!old.running && now.Sub(old.at) >= idempotencyWindow) {

@@ -79,7 +79,7 @@ func (s *Server) renderIntent(pi *paymentIntent) obj {
 		"livemode": s.live, "metadata": metadataObj(pi.metadata), "next_action": nil, "on_behalf_of": nil,
 		"payment_method": orNull(pi.method), "payment_method_configuration_details": nil, "payment_method_options": obj{},
 		"payment_method_types": []any{"card"}, "processing": processing, "receipt_email": nil, "review": nil,
-		"setup_future_usage": nil, "shipping": nil, "source": nil, "statement_descriptor": nil, "statement_descriptor_suffix": nil,
+		"setup_future_usage": nil, "shipping": nil, "statement_descriptor": nil, "statement_descriptor_suffix": nil,
 		"status": pi.status, "transfer_data": nil, "transfer_group": nil,
 	}
 }

@@ -161,7 +161,7 @@ func (s *Server) renderInvoice(inv *invoice) obj {
 		"paid": paid, "paid_out_of_band": inv.outOfBand, "payment_intent": s.intentRef(inv.intent),
 		"payment_settings": obj{"default_mandate": nil, "payment_method_options": nil, "payment_method_types": inv.methodList()},
 		"period_end":       inv.created, "period_start": inv.created, "post_payment_credit_notes_amount": inv.postCredit,
-		"pre_payment_credit_notes_amount": inv.preCredit, "quote": nil, "receipt_number": nil, "rendering": nil, "rendering_options": nil,
+		"pre_payment_credit_notes_amount": inv.preCredit, "quote": nil, "receipt_number": nil, "rendering": nil,
 		"shipping_cost": nil, "shipping_details": nil, "statement_descriptor": orNull(inv.descriptor), "status": inv.status,
 		"status_transitions": obj{"finalized_at": unixOrNull(inv.finalizedAt), "marked_uncollectible_at": unixOrNull(inv.uncollectedAt),
 			"paid_at": unixOrNull(inv.paidAt), "voided_at": unixOrNull(inv.voidedAt)},
@@ -247,9 +247,7 @@ func (s *Server) embeddedLines(inv *invoice) obj {
 	for _, x := range lines[:min(len(lines), limitDefault)] {
 		data = append(data, s.renderLine(x))
 	}
-	out := embedded("/v1/invoices/"+inv.id+"/lines", data, len(lines) > limitDefault)
-	out["total_count"] = len(lines)
-	return out
+	return embedded("/v1/invoices/"+inv.id+"/lines", data, len(lines) > limitDefault)
 }
 
 // openInvoice finds an invoice that is neither draft, paid nor void.

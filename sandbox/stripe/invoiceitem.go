@@ -280,7 +280,7 @@ func (s *Server) renderItem(x *invoiceItem) obj {
 		"id": x.id, "object": "invoiceitem", "amount": x.amount, "currency": x.currency, "customer": s.customerRef(x.customer),
 		"date": x.created, "description": orNull(x.description), "discountable": x.discountable, "discounts": []any{},
 		"invoice": s.invoiceRef(x.invoice), "livemode": s.live, "metadata": metadataObj(x.metadata),
-		"period": obj{"start": x.start, "end": x.end}, "plan": nil, "price": s.renderPrice(x), "proration": false,
+		"period": obj{"start": x.start, "end": x.end}, "price": s.renderPrice(x), "proration": false,
 		"quantity": x.quantity, "subscription": nil, "tax_rates": []any{}, "test_clock": nil,
 		"unit_amount": x.unitAmount(), "unit_amount_decimal": x.unit,
 	}
@@ -307,7 +307,7 @@ func (s *Server) renderLine(x *invoiceItem) obj {
 		"id": x.line, "object": "line_item", "amount": x.amount, "amount_excluding_tax": x.amount, "currency": x.currency,
 		"description": orNull(x.description), "discount_amounts": []any{}, "discountable": x.discountable, "discounts": []any{},
 		"invoice": x.invoice, "invoice_item": s.itemRef(x), "livemode": s.live, "metadata": metadataObj(x.metadata),
-		"period": obj{"start": x.start, "end": x.end}, "plan": nil, "price": s.renderPrice(x), "proration": false,
+		"period": obj{"start": x.start, "end": x.end}, "price": s.renderPrice(x), "proration": false,
 		"proration_details": obj{"credited_items": nil}, "quantity": x.quantity, "subscription": nil, "tax_amounts": []any{},
 		"tax_rates": []any{}, "type": "invoiceitem", "unit_amount_excluding_tax": strings.TrimSuffix(x.unit, ".0"),
 	}

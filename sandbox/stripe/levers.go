@@ -65,7 +65,7 @@ func (s *Server) CreateCustomer(f CustomerFields) (id string, err error) {
 		}
 		id = x.id
 		s.customers.add(id, x)
-		s.searchIndex.note(s.now, x)
+		s.index(x)
 		s.emit("customer.created", s.renderCustomer(x), nil)
 		return nil
 	})

@@ -121,7 +121,7 @@ func (s *Server) renderPayout(p *payout) obj {
 		reconciliation = "completed"
 	}
 	return obj{
-		"id": p.id, "object": "payout", "amount": p.amount, "application_fee": nil, "application_fee_amount": nil,
+		"id": p.id, "object": "payout", "amount": p.amount,
 		"arrival_date": p.arrival, "automatic": p.automatic, "balance_transaction": s.movementRef(p.movement), "created": p.created,
 		"currency": p.currency, "description": "STRIPE PAYOUT", "destination": ref{id: "ba_1Sandbox"},
 		"failure_balance_transaction": s.movementRef(p.failure), "failure_code": code, "failure_message": message, "livemode": s.live,

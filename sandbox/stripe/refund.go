@@ -240,8 +240,7 @@ func (s *Server) refundRef(id string) ref {
 func (s *Server) renderRefund(r *refund) obj {
 	out := obj{
 		"id": r.id, "object": "refund", "amount": r.amount, "balance_transaction": s.movementRef(r.movement), "charge": s.chargeRef(r.charge),
-		"created": r.created, "currency": r.currency, "destination_details": obj{"type": "card", "card": obj{"type": "refund",
-			"reference_status": "pending", "reference_type": "acquirer_reference_number"}},
+		"created": r.created, "currency": r.currency, "destination_details": obj{"type": "card", "card": obj{"type": "refund"}},
 		"metadata": metadataObj(r.metadata), "payment_intent": s.intentRef(r.intent), "reason": orNull(r.reason), "receipt_number": nil,
 		"source_transfer_reversal": nil, "status": r.status, "transfer_reversal": nil,
 	}

@@ -24,9 +24,10 @@ type indexed struct {
 	doc customer
 }
 
-// note queues the state of a customer for the index.
-func (x *searchIndex) note(now time.Time, c *customer) {
-	x.pending = append(x.pending, indexed{at: now, doc: *c})
+// index queues the state of a customer for the search.
+func (s *Server) index(x *customer) {
+	s.searchIndex.catchUp(s.now.Add(-s.cfg.SearchLag)) // keeps the queue short
+	s.searchIndex.pending = append(s.searchIndex.pending, indexed{at: s.now, doc: *x})
 }
 
 // catchUp takes in what is older than the lag.

@@ -54,16 +54,17 @@ type Server struct {
 	calls   calls
 	limiter *rate.Limiter // nil: no limit
 
-	mu     sync.Mutex // guards everything below
-	base   string
-	keys   map[string]apiKey
-	stored map[string]*stored
-	gate   chan struct{} // not nil: writes wait until it is closed
-	lost   []sandbox.Fault
-	now    time.Time // the time of the call that runs
-	cur    *call     // the call that runs; nil for a lever
-	after  []func()  // runs when mu is free again
-	closed bool
+	mu      sync.Mutex // guards everything below
+	base    string
+	keys    map[string]apiKey
+	stored  map[string]*stored
+	sweepAt int           // so many answers are kept before old ones are looked for
+	gate    chan struct{} // not nil: writes wait until it is closed
+	lost    []sandbox.Fault
+	now     time.Time // the time of the call that runs
+	cur     *call     // the call that runs; nil for a lever
+	after   []func()  // runs when mu is free again
+	closed  bool
 
 	customers    table[*customer]
 	taxIDs       table[*taxID]

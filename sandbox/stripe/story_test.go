@@ -25,7 +25,7 @@ func TestStory(t *testing.T) {
 	params.AddExpand("payment_intent")
 	inv, err := b.api.Invoices.FinalizeInvoice(draft, params)
 	b.must(err)
-	if inv.Status != "open" || inv.AmountDue != 10000 || inv.AmountRemaining != 10000 || inv.HostedInvoiceURL == "" || inv.Number == "" || inv.Lines.TotalCount != 2 {
+	if inv.Status != "open" || inv.AmountDue != 10000 || inv.AmountRemaining != 10000 || inv.HostedInvoiceURL == "" || inv.Number == "" || len(inv.Lines.Data) != 2 {
 		t.Fatalf("after finalize: %+v", inv)
 	}
 	pi := inv.PaymentIntent

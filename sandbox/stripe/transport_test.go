@@ -232,3 +232,25 @@ func TestFaults(t *testing.T) {
 		t.Errorf("%d customers after a lost response, want 1", n)
 	}
 }
+
+// TestConcurrentWrites makes sure that one key has one effect, whoever wins.
+func TestConcurrentWrites(t *testing.T) {
+	b := newBench(t, stripe.Config{})
+	_, err := b.srv.AddEndpoint("", "whsec_x")
+	b.must(err)
+	done := make(chan int, 16)
+	for i := range cap(done) {
+		go func() {
+			r := b.do("POST", "/v1/customers", "Idempotency-Key: k"+string(rune('a'+i%4)), "name=Ada")
+			done <- r.status
+		}()
+	}
+	for range cap(done) {
+		if status := <-done; status != 200 && status != 409 {
+			t.Errorf("status %d", status)
+		}
+	}
+	if n := b.srv.State().Count["customers"]; n != 4 {
+		t.Errorf("%d customers under four keys", n)
+	}
+}

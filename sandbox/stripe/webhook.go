@@ -3,6 +3,7 @@ package stripe
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -77,9 +78,6 @@ func (s *Server) AddEndpoint(url, secret string, events ...string) (id string, e
 		events = []string{"*"}
 	}
 	err = s.lever(func() error {
-		if s.closed {
-			return fmt.Errorf("stripe sandbox: closed")
-		}
 		for _, kind := range events {
 			if kind != "*" && !slices.Contains(eventTypes, kind) {
 				return fmt.Errorf("stripe sandbox: event type %q is not modelled", kind)
@@ -94,6 +92,9 @@ func (s *Server) AddEndpoint(url, secret string, events ...string) (id string, e
 
 // startEndpoint gives a new endpoint its courier.
 func (s *Server) startEndpoint(e *endpoint, secret string) error {
+	if s.closed {
+		return errors.New("stripe sandbox: closed")
+	}
 	if len(s.endpoints.all) >= endpointsMax {
 		return refuse("", "", "You have reached the maximum of %d webhook endpoints.", endpointsMax)
 	}

@@ -2,6 +2,7 @@ package xero
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -170,6 +171,9 @@ func (c *call) getAccount() (reply, error) {
 	return reply{}, notFound()
 }
 
+// accountTypes are the types that a person can choose here.
+var accountTypes = []string{"BANK", "CURRENT", "CURRLIAB", "REVENUE", "EXPENSE", "DIRECTCOSTS", "OVERHEADS"}
+
 // AccountInput describes an account that a person adds.
 type AccountInput struct {
 	Code     string `json:"code"`
@@ -193,6 +197,9 @@ func (s *Server) AddAccount(in AccountInput) (string, error) {
 			if err := s.checkCurrency(a.currency); err != nil {
 				return err
 			}
+		}
+		if !slices.Contains(accountTypes, in.Type) {
+			return refuse("Account type %s is not one of %s", in.Type, strings.Join(accountTypes, ", "))
 		}
 		for _, other := range s.accounts {
 			if in.Name == "" || strings.EqualFold(other.name, in.Name) {

@@ -73,6 +73,10 @@ func (s *Server) controlWorld(mux *http.ServeMux) {
 	lever(mux, "webhooks/verify", func(r *http.Request, _ struct{}) (any, error) {
 		return object{"passed": true}, s.IntentToReceive(r.Context())
 	})
+	lever(mux, "webhooks/event", func(_ *http.Request, in eventInput) (any, error) {
+		s.SendEvent(in.Category, in.Type, in.ID)
+		return object{}, nil
+	})
 	lever(mux, "tokens", func(*http.Request, struct{}) (any, error) { return s.IssueTokens(), nil })
 	lever(mux, "disconnect", func(*http.Request, struct{}) (any, error) {
 		s.DisconnectTenant()
@@ -108,6 +112,12 @@ func lever[T any](mux *http.ServeMux, pattern string, pull func(*http.Request, T
 		}
 		writeJSON(w, http.StatusOK, out)
 	})
+}
+
+type eventInput struct {
+	Category string `json:"category"`
+	Type     string `json:"type"`
+	ID       string `json:"id"`
 }
 
 type mergeInput struct {

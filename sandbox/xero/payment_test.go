@@ -25,13 +25,16 @@ func TestPaymentSettlesAndUnsettles(t *testing.T) {
 		"Payments.1.PaymentID", get(last, "PaymentID"), "Payments.2", "<none>", "Payments.1.Reference", "<none>")
 }
 
-func TestPaymentRefusals(t *testing.T) {
-	inv := func(w *world) string { return w.s.Invoices("INV-1")[0].InvoiceID }
-	body := func(account, amount, extra string) func(*world) string {
-		return func(w *world) string {
-			return fmt.Sprintf(`{"Payments":[{"Invoice":{"InvoiceID":%q},"Account":{"Code":%q},"Amount":%s%s}]}`, inv(w), account, amount, extra)
-		}
+// payFirst pays INV-1 into an account.
+func payFirst(account, amount, extra string) func(*world) string {
+	return func(w *world) string {
+		return fmt.Sprintf(`{"Payments":[{"Invoice":{"InvoiceID":%q},"Account":{"Code":%q},"Amount":%s%s}]}`,
+			w.s.Invoices("INV-1")[0].InvoiceID, account, amount, extra)
 	}
+}
+
+func TestPaymentRefusals(t *testing.T) {
+	body := payFirst
 	const notAuthorised = "Payments can only be made against Authorised documents"
 	const exceeds = "Payment amount exceeds the amount outstanding on this document"
 	cases := []struct {

@@ -80,6 +80,15 @@ func (s *Server) sendEvents() {
 	s.events = nil
 }
 
+// SendEvent delivers one event that nothing caused: a repeated one, one in title
+// case, or one of a category that did not exist when the receiver was written.
+func (s *Server) SendEvent(category, kind, id string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.events = []event{{category: category, kind: kind, id: id, at: s.now()}}
+	s.sendEvents()
+}
+
 // payload writes a delivery with the irregular spacing that Xero's have, so that
 // only the raw bytes can be verified.
 func payload(events []object, first, last int) []byte {
