@@ -1,6 +1,7 @@
 package stripe_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"strings"
 	"testing"
@@ -195,7 +196,7 @@ func TestLines(t *testing.T) {
 	pending := b.ok(b.do("POST", "/v1/invoiceitems", "customer="+cus, "amount=700", "currency=nzd"))
 	excluded := b.draft(cus, 1000, "nzd")
 	included := b.draft(cus, 1000, "nzd", "pending_invoice_items_behavior=include")
-	for id, want := range map[string]float64{excluded: 1000, included: 1700} {
+	for id, want := range map[string]json.Number{excluded: "1000", included: "1700"} {
 		if inv := b.ok(b.do("GET", "/v1/invoices/"+id)); inv.body["total"] != want {
 			t.Errorf("total %v, want %v", inv.body["total"], want)
 		}
@@ -208,11 +209,11 @@ func TestLines(t *testing.T) {
 		name   string
 		params []string
 		param  string
-		amount float64
+		amount json.Number
 	}{
-		{name: "unit price", params: []string{"unit_amount=333", "quantity=3", "currency=nzd"}, amount: 999},
-		{name: "decimal unit price", params: []string{"unit_amount_decimal=33.35", "quantity=10", "currency=nzd"}, amount: 334},
-		{name: "negative", params: []string{"amount=-5", "currency=nzd"}, amount: -5},
+		{name: "unit price", params: []string{"unit_amount=333", "quantity=3", "currency=nzd"}, amount: "999"},
+		{name: "decimal unit price", params: []string{"unit_amount_decimal=33.35", "quantity=10", "currency=nzd"}, amount: "334"},
+		{name: "negative", params: []string{"amount=-5", "currency=nzd"}, amount: "-5"},
 		{name: "other currency", params: []string{"amount=5", "currency=usd"}, param: "currency"},
 		{name: "amount and quantity", params: []string{"amount=5", "quantity=2"}, param: "amount"},
 		{name: "neither", params: nil, param: "amount"},

@@ -1,6 +1,7 @@
 package stripe_test
 
 import (
+	"bytes"
 	"encoding/base64"
 	"encoding/json"
 	"io"
@@ -134,7 +135,9 @@ func (b *bench) send(req *http.Request) response {
 	}
 	out := response{status: res.StatusCode, header: res.Header, raw: string(raw)}
 	if strings.HasPrefix(res.Header.Get("Content-Type"), "application/json") {
-		if err := json.Unmarshal(raw, &out.body); err != nil {
+		dec := json.NewDecoder(bytes.NewReader(raw))
+		dec.UseNumber()
+		if err := dec.Decode(&out.body); err != nil {
 			b.t.Fatalf("%s %s: %v\n%s", req.Method, req.URL, err, raw)
 		}
 	}

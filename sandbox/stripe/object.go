@@ -2,7 +2,6 @@ package stripe
 
 import (
 	"crypto/rand"
-	"encoding/json"
 	"reflect"
 	"strings"
 )
@@ -126,9 +125,6 @@ func newID(prefix string) string {
 
 // token makes a secret or a link part.
 func token() string { return strings.ToLower(rand.Text()) }
-
-// number writes a decimal number that is not an integer without a float.
-func number(decimal string) json.RawMessage { return json.RawMessage(decimal) }
 
 // embedded is a list inside of an object.
 func embedded(url string, data []any, more bool) obj {
