@@ -47,17 +47,26 @@ func (r *run) sendDraft(ctx context.Context) error {
 	return nil
 }
 
-// laterDue finds a due date from Stripe's own clock.
+// laterDue finds a due date from Stripe's own clock: the date of an answer, or
+// its newest event.
 func (r *run) laterDue(ctx context.Context) (int64, bool) {
-	p := &stripe.InvoiceListParams{Customer: stripe.String(r.b.customer)}
-	p.Limit = stripe.Int64(1)
-	_, _, ex, err := list[*stripe.Invoice](ctx, "stripe: list invoices", &p.ListParams, func() *stripe.Iter {
-		return r.cn.api.Invoices.List(p).Iter
+	p := &stripe.EventListParams{ListParams: listParams("", 1)}
+	rows, _, ex, err := list[*stripe.Event](ctx, "stripe: list events", &p.ListParams, func() *stripe.Iter {
+		return r.cn.api.Events.List(p).Iter
 	})
-	if err != nil || ex.serverTime().IsZero() {
+	if err != nil {
 		return 0, false
 	}
-	late := soonest(ex.serverTime())
+	now := ex.serverTime()
+	for _, ev := range rows {
+		if at := eventTime(ev.Created); at.After(now) {
+			now = at
+		}
+	}
+	if now.IsZero() {
+		return 0, false
+	}
+	late := soonest(now)
 	return late, late > r.b.dueAt
 }
 
@@ -119,13 +128,13 @@ func (r *run) inspect(ctx context.Context, inv *stripe.Invoice) (refusal, err er
 	if err != nil {
 		return nil, err
 	}
-	if now.Total != r.b.units || now.AmountDue != r.b.units || now.Currency != r.b.currency {
-		return connector.Errorf(connector.Conflict, op, "Stripe makes %s out of lines that sum to %s", r.show(now.AmountDue), r.b.due).
-			WithRemedy("Remove default tax rates and discounts from the Stripe account's invoice settings, then replay."), nil
-	}
 	if cu := now.Customer; cu != nil && cu.Balance != 0 && (cu.Currency == "" || cu.Currency == r.b.currency) {
 		return connector.Errorf(connector.Conflict, op, "customer %s has a balance of %s in Stripe, which would change what is charged", cu.ID, r.show(cu.Balance)).
 			WithRemedy("Set the customer's balance to zero in Stripe, then replay."), nil
+	}
+	if now.Total != r.b.units || now.AmountDue != r.b.units || now.Currency != r.b.currency {
+		return connector.Errorf(connector.Conflict, op, "Stripe makes %s out of lines that sum to %s", r.show(now.AmountDue), r.b.due).
+			WithRemedy("Remove default tax rates and discounts from the Stripe account's invoice settings, then replay."), nil
 	}
 	return nil, nil
 }
