@@ -125,7 +125,7 @@ something needs a person.`,
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	c.set.bind(root.PersistentFlags())
-	root.AddCommand(c.runCommand(), c.syncCommand(), c.connectionsCommand())
+	root.AddCommand(c.demoCommand(), c.runCommand(), c.syncCommand(), c.connectionsCommand())
 	mistaken(root)
 	return root
 }

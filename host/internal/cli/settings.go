@@ -19,6 +19,9 @@ import (
 // configDefault is read when it is there and --config does not say otherwise.
 const configDefault = "ml-connector.yaml"
 
+// dataDefault is where a host keeps its data unless told otherwise.
+const dataDefault = "./data"
+
 // settings are the flags that every command knows.
 type settings struct {
 	config      string
@@ -34,7 +37,7 @@ type settings struct {
 
 func (s *settings) bind(f *pflag.FlagSet) {
 	f.StringVar(&s.config, "config", "", "configuration `file` with the flags' names as keys (default "+configDefault+" if it exists)")
-	f.StringVar(&s.data, "data", "./data", "data `folder`: embedded database and key file")
+	f.StringVar(&s.data, "data", dataDefault, "data `folder`: embedded database and key file")
 	f.StringVar(&s.databaseURL, "database-url", "", "postgres://… to run on PostgreSQL (default: embedded SQLite in --data)")
 	f.StringVar(&s.keyFile, "key-file", "", "master key `file` (default DATA/master.key, made on first use)")
 	f.StringVar(&s.plugins, "plugins", "", "`folder` with connector binaries (default: plugins beside this program)")

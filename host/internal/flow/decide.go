@@ -22,10 +22,6 @@ const (
 // decide asks the recipe and acts on its decision.
 func (r *run) decide(ctx context.Context, in recipe.Input) (job.Result, error) {
 	version := in.Record.Version
-	if in.Record.Gone && in.Record.Invoice == nil && in.Record.Payment == nil && in.Record.Contact == nil {
-		return r.finish(ctx, concern{state: Skipped, reason: "it is no longer there", version: &version},
-			audit.Entry{Kind: audit.KindSkip, Outcome: "skipped"}, nil)
-	}
 	d, err := r.flow.Evaluate(in)
 	if err != nil {
 		return job.Result{}, err

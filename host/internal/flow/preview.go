@@ -142,10 +142,6 @@ func (e *Engine) previewHint(ctx context.Context, h hint) (Wish, error) {
 		wish.Action, wish.Reason = "nothing", "passed on to what it concerns"
 		return wish, nil
 	}
-	if rec.Gone && rec.Invoice == nil && rec.Payment == nil && rec.Contact == nil {
-		wish.Action, wish.Reason = "skip", "it is no longer there"
-		return wish, nil
-	}
 	return r.previewDecision(ctx, rec, wish)
 }
 

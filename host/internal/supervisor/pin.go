@@ -63,13 +63,10 @@ func (p *pins) set(name, sum string) error {
 	return os.Rename(tmp.Name(), p.file)
 }
 
-// allow returns the checksum to start name with: the pinned one, or, at first
-// use, the present one, which is then pinned.
+// allow refuses an executable that is not the one that was accepted. One that was
+// never used is allowed: it is pinned once it has shown that it is a connector.
 func (p *pins) allow(f Found) error {
-	if f.Pinned == "" {
-		return p.set(f.Name, f.Checksum)
-	}
-	if f.Pinned != f.Checksum {
+	if f.Pinned != "" && f.Pinned != f.Checksum {
 		return fmt.Errorf("%s has changed since it was accepted (was %.12s…, is %.12s…); if that was you, run: ml-connector connectors accept %s",
 			f.Path, f.Pinned, f.Checksum, f.Name)
 	}

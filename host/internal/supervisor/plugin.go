@@ -44,6 +44,7 @@ type Plugin struct {
 	started  time.Time
 	pause    time.Duration // before the next start
 	notUntil time.Time
+	why      error // what the last start came to; said again until notUntil
 	stopped  bool
 
 	watching sync.Once
@@ -85,11 +86,10 @@ func (p *Plugin) client(ctx context.Context) (*wire.Client, error) {
 		p.died()
 	}
 	if wait := time.Until(p.notUntil); wait > 0 {
-		err := p.unavailable("the plugin died and is started again in %s", wait.Round(time.Millisecond))
-		err.RetryAfter = wait
-		return nil, err
+		return nil, p.waiting(wait)
 	}
 	if err := p.start(ctx); err != nil {
+		p.why = err
 		p.backOff()
 		var classified *connector.Error
 		if errors.As(err, &classified) {
@@ -97,8 +97,31 @@ func (p *Plugin) client(ctx context.Context) (*wire.Client, error) {
 		}
 		return nil, p.unavailable("%w", err) // nothing was asked of the service
 	}
+	p.why = nil
 	p.watching.Do(func() { go p.watch() })
 	return p.wired, nil
+}
+
+// waiting says why there is no process now. Callers hold mu.
+func (p *Plugin) waiting(wait time.Duration) error {
+	err := p.unavailable("the plugin died and is started again in %s", wait.Round(time.Millisecond))
+	var classified *connector.Error
+	switch {
+	case errors.As(p.why, &classified):
+		again := *classified
+		err = &again
+	case p.why != nil:
+		err = p.unavailable("%w", p.why)
+	}
+	err.RetryAfter = wait
+	return err
+}
+
+// startAtOnce ends a pause between starts: somebody put right what was wrong.
+func (p *Plugin) startAtOnce() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.notUntil, p.pause = time.Time{}, restartFirst
 }
 
 func (p *Plugin) unavailable(format string, args ...any) *connector.Error {
@@ -158,6 +181,12 @@ func (p *Plugin) start(ctx context.Context) error {
 		proc.Kill()
 		return connector.Errorf(connector.Invalid, "plugin "+p.name, "%s calls itself %q", f.Path, manifest.Name).
 			WithRemedy("rename the executable to %s%s", prefix, manifest.Name)
+	}
+	if f.Pinned == "" {
+		if err := p.s.pins.set(f.Name, f.Checksum); err != nil {
+			proc.Kill()
+			return err
+		}
 	}
 	wired.OnUsage = p.s.cfg.OnUsage
 	p.proc, p.wired, p.manifest, p.started = proc, wired, manifest, time.Now()

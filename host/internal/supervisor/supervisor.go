@@ -87,12 +87,12 @@ func (s *Supervisor) Discover() ([]Found, error) {
 	var out []Found
 	for _, e := range entries {
 		name, ok := strings.CutPrefix(e.Name(), prefix)
-		if !ok || name == "" || e.IsDir() {
+		if !ok || name == "" {
 			continue
 		}
 		path := filepath.Join(s.cfg.Dir, e.Name())
 		info, err := os.Stat(path)
-		if err != nil || info.Mode()&0o111 == 0 {
+		if err != nil || !info.Mode().IsRegular() || info.Mode()&0o111 == 0 {
 			continue
 		}
 		sum, err := checksum(path)
@@ -112,7 +112,16 @@ func (s *Supervisor) Accept(name string) (Found, error) {
 		return Found{}, err
 	}
 	f.Pinned = f.Checksum
-	return f, s.pins.set(name, f.Checksum)
+	if err := s.pins.set(name, f.Checksum); err != nil {
+		return Found{}, err
+	}
+	s.mu.Lock()
+	p := s.plugins[name]
+	s.mu.Unlock()
+	if p != nil {
+		p.startAtOnce()
+	}
+	return f, nil
 }
 
 func (s *Supervisor) find(name string) (Found, error) {
