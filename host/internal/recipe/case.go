@@ -192,15 +192,15 @@ func (p *parser) readCases(n node) {
 		if c.flow == nil || tableOf(c.flow.From.Entity) == nil || tableOf(c.flow.To.Entity) == nil {
 			continue // reported
 		}
-		p.readGiven(&c, keys)
+		p.readGiven(&c, item, keys)
 		p.readExpected(&c, item, keys)
 		p.recipe.cases = append(p.recipe.cases, c)
 	}
 }
 
 // readGiven reads what a case starts from.
-func (p *parser) readGiven(c *testCase, keys map[string]node) {
-	p.readCaseParams(c, keys)
+func (p *parser) readGiven(c *testCase, item node, keys map[string]node) {
+	p.readCaseParams(c, item, keys)
 	c.in.From = p.readSide(keys["from"], c.flow.From.Connection)
 	c.in.To = p.readSide(keys["to"], c.flow.To.Connection)
 	if n, ok := keys["linked"]; ok {
@@ -228,8 +228,8 @@ func (p *parser) readGiven(c *testCase, keys map[string]node) {
 	}
 }
 
-func (p *parser) readCaseParams(c *testCase, keys map[string]node) {
-	values, at, first := map[string]string{}, keys["name"], caseFirstRun
+func (p *parser) readCaseParams(c *testCase, item node, keys map[string]node) {
+	values, at, first := map[string]string{}, item, caseFirstRun
 	if n, ok := keys["params"]; ok {
 		values, at = p.readTexts(n), n
 	}
@@ -240,6 +240,9 @@ func (p *parser) readCaseParams(c *testCase, keys map[string]node) {
 			p.report(n.at, n.path, "", "%s", err)
 		}
 		first = d
+	}
+	if p.paramsWrong {
+		return // every case would report it again
 	}
 	bound, errs := p.recipe.bind(values, first)
 	for _, err := range errs {

@@ -28,7 +28,8 @@ func TestParseIsBounded(t *testing.T) {
 		{"quotes", "a: \"" + strings.Repeat("\\", fileBytesMax-10)},
 		{"one long text", "recipe: " + strings.Repeat("x", fileBytesMax-10)},
 		{"a long expression", expressionRecipe(strings.Repeat("(", 4000))},
-		{"a deep expression", expressionRecipe(strings.Repeat("!", 4000) + "linked")},
+		{"a deep expression", expressionRecipe(strings.Repeat("[", 300) + strings.Repeat("]", 300))},
+		{"many keys within the limit", strings.Repeat("a: b\n", tokensMax/3)},
 		{"a wide expression", expressionRecipe("linked" + strings.Repeat("||linked", 500))},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -35,6 +35,8 @@ type parser struct {
 	diags  Diagnostics
 	recipe *Recipe
 	at     map[string]place // where each flow begins, by name
+
+	paramsWrong bool // the declarations of params have a mistake
 }
 
 // Parse reads a recipe. The error is Diagnostics: every mistake of the file, in
@@ -152,16 +154,20 @@ func (p *parser) readConnections(n node) {
 }
 
 func (p *parser) readParams(n node) {
+	before := len(p.diags)
+	defer func() { p.paramsWrong = len(p.diags) > before }()
 	for _, e := range p.mapping(n) {
 		p.identifier(e)
 		keys := p.object(e.value, paramKeys)
 		param := Param{Name: e.key}
-		if n, ok := keys["type"]; ok {
-			param.Type, _ = p.text(n)
-			if _, ok := paramTypeOf(param.Type); !ok {
-				p.report(n.at, n.path, suggest(param.Type, paramTypeNames()), "unknown type '%s': it is %s", param.Type, listed(paramTypeNames()))
-				continue
-			}
+		n, ok := keys["type"]
+		if !ok {
+			continue // reported
+		}
+		param.Type, _ = p.text(n)
+		if _, ok := paramTypeOf(param.Type); !ok {
+			p.report(n.at, n.path, suggest(param.Type, paramTypeNames()), "unknown type '%s': it is %s", param.Type, listed(paramTypeNames()))
+			continue
 		}
 		if n, ok := keys["required"]; ok {
 			param.Required = p.flag(n)

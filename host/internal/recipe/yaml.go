@@ -16,7 +16,8 @@ import (
 // Limits of a file. A recipe is written by hand and a few hundred lines long.
 const (
 	fileBytesMax = 256 << 10
-	nestingMax   = 32 // of flow collections, and of list entries that begin on one line
+	tokensMax    = 40_000 // the YAML library takes quadratic time: this many, a second
+	nestingMax   = 32     // of flow collections, and of list entries that begin on one line
 )
 
 // node is a value in the file and the path that leads to it.
@@ -49,6 +50,10 @@ func (p *parser) document(data []byte) (root node, ok bool) {
 		return node{}, false
 	}
 	tokens := lexer.Tokenize(string(data))
+	if len(tokens) > tokensMax {
+		p.report(place{1, 1}, "", "", "the file has %d words and signs; a recipe has at most %d", len(tokens), tokensMax)
+		return node{}, false
+	}
 	if !p.acceptable(tokens) {
 		return node{}, false
 	}
