@@ -6,7 +6,7 @@
 MAKEFLAGS += --no-print-directory
 
 TOOLS := $(CURDIR)/.tools
-PLUGINS := $(notdir $(wildcard plugins/*))
+PLUGINS := $(patsubst plugins/%/,%,$(wildcard plugins/*/))
 
 # The tools and their versions. A version is part of the folder's name, so that
 # a new one is installed beside the old one.

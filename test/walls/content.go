@@ -191,7 +191,7 @@ func linksLead(repo *repository, exists func(string) bool) (findings []string) {
 // heading matches a Markdown heading; what is dropped from it makes its anchor.
 var (
 	heading = regexp.MustCompile(`(?m)^#+ +(.*)$`)
-	dropped = regexp.MustCompile("[^\\p{L}\\p{N} _-]")
+	dropped = regexp.MustCompile(`[^\p{L}\p{N} _-]`)
 )
 
 // anchors lists the anchors of a page's headings, as forges make them.
