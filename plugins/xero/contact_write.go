@@ -294,6 +294,16 @@ func digits(phone string) string {
 	}, phone)
 }
 
+// answers reports whether an element of the answer is about this contact. One
+// that was refused has the id of zeros.
+func (j *contactJob) answers(c contactForm) bool {
+	if sameID(c.ContactID, j.change.ContactID) {
+		return true
+	}
+	sameName := folded(c.Name) == folded(j.change.Name)
+	return sameName && (j.change.ContactID == "" || !isID(c.ContactID) && c.bad())
+}
+
 // sendContacts writes the changes in one request and returns the jobs whose
 // name was refused for the first time.
 func (a *api) sendContacts(ctx context.Context, method string, jobs []*contactJob) []*contactJob {
@@ -317,9 +327,7 @@ func (a *api) sendContacts(ctx context.Context, method string, jobs []*contactJo
 	}
 	var again []*contactJob
 	for i, j := range jobs {
-		c, ok := pick(elements, i, len(jobs), func(c contactForm) bool {
-			return sameID(c.ContactID, j.change.ContactID) || j.change.ContactID == "" && folded(c.Name) == folded(j.change.Name)
-		})
+		c, ok := pick(elements, i, len(jobs), j.answers)
 		switch {
 		case !ok:
 			j.fail(unpromised(r, "the answer does not say what became of the contact"))

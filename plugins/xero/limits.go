@@ -153,10 +153,14 @@ func (b *budget) room(p connector.Priority, now time.Time) (time.Duration, strin
 	if wait := b.blockedUntil.Sub(now); wait > 0 {
 		return wait, "the service asked to wait"
 	}
-	if day := b.dayUsed() + b.foreignDay.at(now) + reserve(b.perDay, p); day >= b.perDay {
+	// What others use makes the allowance smaller, and the reserve with it: with
+	// 5000 in the settings and a tier of 1000, 200 are kept for writes, not 1000.
+	perDay := b.perDay - b.foreignDay.at(now)
+	if b.dayUsed()+reserve(perDay, p) >= perDay {
 		return b.dayWait(now), "the day's call budget is used up"
 	}
-	if minute := len(b.calls) + b.foreignMinute.at(now) + reserve(b.perMinute, p); minute >= b.perMinute {
+	perMinute := b.perMinute - b.foreignMinute.at(now)
+	if len(b.calls)+reserve(perMinute, p) >= perMinute {
 		return b.minuteWait(now), "the minute's call budget is used up"
 	}
 	if b.inFlight >= b.atOnce {

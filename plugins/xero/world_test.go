@@ -48,7 +48,7 @@ func newWorld(t *testing.T, cfg xero.Config) *world {
 	settings := map[string]string{"api_url": srv.URL, "calls_per_minute": "10000", "calls_per_day": "100000"}
 	return &world{t: t, s: s, clock: cfg.Clock, x: x, session: &connector.Session{
 		Connection: "xero", AccountID: s.TenantID(), Settings: settings, Priority: connector.PriorityWrite,
-		AccessToken: connector.Secret(s.IssueTokens().AccessToken),
+		AccessToken: connector.Secret(s.IssueTokens(strings.Fields(defaultScopes)...).AccessToken),
 	}}
 }
 
