@@ -30,20 +30,21 @@ type cursor struct {
 
 const cursorVersion = 1
 
-// readCursor reads a cursor of ours, or starts a new one.
-func readCursor(text string, since time.Time) (*cursor, bool, error) {
+// readCursor reads a cursor of ours, or starts a fresh one, for an entity with so
+// many kinds of object.
+func readCursor(text string, since time.Time, kinds int) (cur *cursor, fresh bool, err error) {
 	if text == "" {
-		cur := &cursor{V: cursorVersion}
+		cur = &cursor{V: cursorVersion}
 		if !since.IsZero() && since.Unix() > 0 {
 			cur.Since = since.Unix()
 		}
 		cur.From = cur.Since
 		return cur, true, nil
 	}
-	cur := &cursor{}
+	cur = &cursor{}
 	dec := json.NewDecoder(bytes.NewReader([]byte(text)))
 	dec.DisallowUnknownFields()
-	if err := dec.Decode(cur); err != nil || cur.V != cursorVersion || cur.Kind < 0 || cur.Width < 0 {
+	if err := dec.Decode(cur); err != nil || cur.V != cursorVersion || cur.Kind < 0 || cur.Kind >= kinds || cur.Width < 0 {
 		return nil, false, connector.Errorf(connector.Invalid, "stripe: list", "the cursor is not one of this connector's").
 			WithRemedy("Start the flow without a cursor.")
 	}

@@ -13,7 +13,8 @@ import (
 const (
 	// eventsKept is how long Stripe keeps events, less a margin:
 	// https://docs.stripe.com/api/events
-	eventsKept = 30*24*time.Hour - 5*24*time.Hour
+	eventsKept  = 30*24*time.Hour - 5*24*time.Hour
+	keptSeconds = int64(eventsKept / time.Second)
 	// eventsOverlap is read again: an event may appear a little later than its
 	// time says.
 	eventsOverlap = 2 * time.Minute
@@ -57,39 +58,42 @@ func (l *lister) eventParams(limit int) *stripe.EventListParams {
 	return p
 }
 
-// events returns what changed after the mark, oldest first.
+// events returns what changed after the mark, oldest first. A mark that Stripe
+// will soon forget gives way to the time of the last look; when that is too long
+// ago as well, everything is listed again.
 func (l *lister) events(ctx context.Context) ([]found, bool, error) {
-	const op = "stripe: list events"
 	cur := l.cur
-	now := l.cn.now().Unix()
-	if cur.Last != "" && now-cur.LastAt > int64(eventsKept/time.Second) {
-		if now-cur.Seen > int64(eventsKept/time.Second) {
-			return nil, true, l.restart(ctx)
-		}
-		cur.Last, cur.LastAt, cur.Recent = "", 0, nil // Stripe forgets it soon; nothing came since
+	if cur.Last != "" && cur.Seen-cur.LastAt > keptSeconds {
+		cur.Last, cur.LastAt, cur.Recent = "", 0, nil // nothing came since
 	}
-	var rows []*stripe.Event
-	var more bool
-	var ex *exchange
-	var err error
+	read := l.nextEvents
 	if cur.Last == "" {
-		rows, more, ex, err = l.firstEvents(ctx)
-	} else {
-		p := l.eventParams(l.eventsLimit())
-		p.EndingBefore = stripe.String(cur.Last)
-		rows, more, ex, err = list[*stripe.Event](ctx, op, &p.ListParams, func() *stripe.Iter {
-			return l.cn.api.Events.List(p).Iter
-		})
+		read = l.firstEvents
 	}
-	if err != nil && cur.Last != "" && connector.KindOf(err) == connector.NotFound {
+	rows, more, ex, err := read(ctx)
+	switch {
+	case err != nil && cur.Last != "" && connector.KindOf(err) == connector.NotFound:
 		return nil, true, l.restart(ctx) // Stripe has forgotten the mark
-	}
-	if err != nil {
+	case err != nil:
 		return nil, false, err
 	}
+	now := l.clock(ex, rows)
+	if cur.Last == "" && now-cur.Seen > keptSeconds {
+		return nil, true, l.restart(ctx)
+	}
 	out, used := l.fold(rows)
-	l.advance(rows[:used], more || used < len(rows), l.clock(ex, rows))
-	return out, more || used < len(rows), nil
+	more = more || used < len(rows)
+	l.advance(rows[:used], more, now)
+	return out, more, nil
+}
+
+// nextEvents reads the events after the mark.
+func (l *lister) nextEvents(ctx context.Context) ([]*stripe.Event, bool, *exchange, error) {
+	p := l.eventParams(l.eventsLimit())
+	p.EndingBefore = stripe.String(l.cur.Last)
+	return list[*stripe.Event](ctx, "stripe: list events", &p.ListParams, func() *stripe.Iter {
+		return l.cn.api.Events.List(p).Iter
+	})
 }
 
 // eventsLimit leaves room in a page of events for those that are known already.

@@ -74,7 +74,9 @@ func TestInvoiceChanges(t *testing.T) {
 		{name: "part paid elsewhere", change: paid(4000), result: connector.Updated, due: 4000, same: true, effect: "credit note"},
 		{name: "credited a cent", change: func(inv *connector.Invoice) { inv.AmountDue, inv.AmountCredited = nzd(11499), nzd(1) },
 			result: connector.Updated, due: 11499, same: true, effect: "credit note"},
-		{name: "paid elsewhere", change: func(inv *connector.Invoice) { inv.Status, inv.AmountDue, inv.AmountPaid = connector.InvoicePaid, nzd(0), nzd(11500) },
+		{name: "paid elsewhere", change: func(inv *connector.Invoice) {
+			inv.Status, inv.AmountDue, inv.AmountPaid = connector.InvoicePaid, nzd(0), nzd(11500)
+		},
 			result: connector.Updated, same: true, effect: "marked paid", reason: "marked paid outside Stripe"},
 		{name: "nothing due but open", change: paid(0), result: connector.Updated, same: true, effect: "marked paid"},
 		{name: "voided", change: func(inv *connector.Invoice) { inv.Status = connector.InvoiceVoid }, result: connector.Updated, effect: "voided invoice"},

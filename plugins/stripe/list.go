@@ -31,7 +31,7 @@ func (c *Connector) List(ctx context.Context, s *connector.Session, req connecto
 	if err != nil {
 		return connector.Page{}, err
 	}
-	cur, fresh, err := readCursor(req.Cursor, req.Since)
+	cur, fresh, err := readCursor(req.Cursor, req.Since, len(kinds[req.Entity]))
 	if err != nil {
 		return connector.Page{}, err
 	}
