@@ -21,6 +21,7 @@ const (
 	demoRecipe  = "xero-stripe"
 	demoAccount = "610" // the stand-in's clearing account
 	demoSecret  = "whsec_demo"
+	demoPoll    = 20 * time.Second
 )
 
 // world is the whole demo on one machine: stand-ins, host, plugins.
@@ -73,7 +74,7 @@ func newWorld(ctx context.Context, c *command, listen string) (_ *world, err err
 	if err != nil {
 		return nil, err
 	}
-	if w.svc, err = w.r.start(ctx, w.engine, listen, 5*time.Second, page); err != nil {
+	if w.svc, err = w.r.start(ctx, w.engine, listen, demoPoll, page); err != nil {
 		return nil, err
 	}
 	w.xero.SetWebhookURL(w.svc.url() + "/webhooks/xero")
@@ -121,7 +122,9 @@ func (w *world) connect(ctx context.Context) error {
 	}); err != nil {
 		return err
 	}
-	if err := w.r.conns.Add(ctx, connection.Connection{Name: "stripe", Connector: "stripe", Settings: map[string]string{"api_url": w.base}},
+	if err := w.r.conns.Add(ctx, connection.Connection{Name: "stripe", Connector: "stripe", Settings: map[string]string{
+		"api_url": w.base, "calls_per_second": "500", // the stand-in has no limit of its own
+	}},
 		map[string]connector.Secret{"api_key": stripe.DefaultAPIKey, "webhook_secret": demoSecret}); err != nil {
 		return err
 	}

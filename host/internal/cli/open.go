@@ -217,7 +217,8 @@ func loadRecipe(dir, name string) (*recipe.Recipe, error) {
 func (r *rooms) engine(selections []flow.Selection) (*flow.Engine, error) {
 	return flow.New(flow.Config{
 		DB: r.db, Audit: r.audit, Queue: r.queue, Connections: r.conns, Selections: selections, Log: r.log.Named("flow"),
-		Plugin: func(ctx context.Context, name string) (flow.Connector, error) { return r.sup.Plugin(ctx, name) },
+		CallsLeft: r.usage.left,
+		Plugin:    func(ctx context.Context, name string) (flow.Connector, error) { return r.sup.Plugin(ctx, name) },
 	})
 }
 

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"sync"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -12,12 +13,18 @@ import (
 // the service's own limits left.
 type usageBook struct {
 	mu   sync.Mutex
-	all  map[string]connector.Usage
+	all  map[string]usage
 	desc struct{ calls, minute, day *prometheus.Desc }
 }
 
+// usage is what is known of one connection, and since when.
+type usage struct {
+	connector.Usage
+	at time.Time
+}
+
 func newUsageBook() *usageBook {
-	b := &usageBook{all: map[string]connector.Usage{}}
+	b := &usageBook{all: map[string]usage{}}
 	by := []string{"connection"}
 	b.desc.calls = prometheus.NewDesc("ml_connector_service_calls_total", "Calls to the service since the host started.", by, nil)
 	b.desc.minute = prometheus.NewDesc("ml_connector_service_minute_remaining", "Calls that the service leaves this minute.", by, nil)
@@ -28,17 +35,20 @@ func newUsageBook() *usageBook {
 func (b *usageBook) note(connection string, u connector.Usage) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	old := b.all[connection]
-	u.Calls += old.Calls
-	b.all[connection] = u
+	u.Calls += b.all[connection].Calls
+	b.all[connection] = usage{u, time.Now()}
 }
 
-// of returns what is known of a connection; ok is false before its first call.
-func (b *usageBook) of(connection string) (u connector.Usage, ok bool) {
+// left returns how many calls the service leaves this minute; -1 when it has not
+// said so within the last minute.
+func (b *usageBook) left(connection string) int {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	u, ok = b.all[connection]
-	return u, ok
+	u, ok := b.all[connection]
+	if !ok || time.Since(u.at) > time.Minute {
+		return -1
+	}
+	return u.MinuteRemaining
 }
 
 // Describe implements prometheus.Collector.

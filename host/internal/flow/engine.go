@@ -15,12 +15,19 @@ import (
 	"github.com/ml-connector/ml-connector/host/internal/recipe"
 )
 
+// callTimeout bounds one call to a plugin, with all that it asks of its service.
+const callTimeout = 90 * time.Second
+
+// Reads and writes wait a moment for others to share a call with: calls are the
+// scarce good, not time. While the service leaves plenty, the moment is the
+// queue's own beat; the fewer calls it leaves this minute, the longer it gets.
 const (
-	// gatherFor is how long reads and writes wait for others to share a call
-	// with. Calls are the scarce good, and 15 ms is the queue's own beat.
-	gatherFor = 15 * time.Millisecond
-	// callTimeout bounds one call to a plugin, with all that it asks of its service.
-	callTimeout = 90 * time.Second
+	gatherPlenty = 15 * time.Millisecond
+	gatherScarce = time.Second
+	gatherLast   = 4 * time.Second
+
+	callsScarce = 35 // of Xero's 60 a minute
+	callsLast   = 15
 )
 
 // Connector is what the engine asks of a plugin.
@@ -54,7 +61,7 @@ type Selection struct {
 	Since  time.Time         // where the first poll of a source starts
 }
 
-// Config configures an Engine. Everything but Log and Now is required.
+// Config configures an Engine. Everything but CallsLeft, Log and Now is required.
 type Config struct {
 	DB          *db.DB
 	Audit       *audit.Log
@@ -62,6 +69,7 @@ type Config struct {
 	Connections Connections
 	Plugin      func(ctx context.Context, connector string) (Connector, error)
 	Selections  []Selection
+	CallsLeft   func(connection string) int // what the service leaves this minute; -1: unknown. Nil: always unknown
 	Log         hclog.Logger
 	Now         func() time.Time // default time.Now; tests pin it
 }
@@ -99,8 +107,11 @@ func New(cfg Config) (*Engine, error) {
 		cfg.Now = time.Now
 	}
 	e := &Engine{cfg: cfg, log: cfg.Log, plans: map[string]*plan{}}
-	e.reads = newGatherer(gatherFor, e.getBatch, e.callGet)
-	e.writes = newGatherer(gatherFor, e.upsertBatch, e.callUpsert)
+	if cfg.CallsLeft == nil {
+		e.cfg.CallsLeft = func(string) int { return -1 }
+	}
+	e.reads = newGatherer(e.window, e.getBatch, e.callGet)
+	e.writes = newGatherer(e.window, e.upsertBatch, e.callUpsert)
 	for _, s := range cfg.Selections {
 		if _, twice := e.plans[s.Recipe.Name]; twice {
 			return nil, fmt.Errorf("recipe %s is selected twice", s.Recipe.Name)
@@ -135,6 +146,18 @@ func (e *Engine) Connections() []string {
 		}
 	}
 	return out
+}
+
+// window is how long to gather requests for one call.
+func (e *Engine) window(l lane) time.Duration {
+	switch left := e.cfg.CallsLeft(l.connection); {
+	case left < 0 || left > callsScarce:
+		return gatherPlenty
+	case left > callsLast:
+		return gatherScarce
+	default:
+		return gatherLast
+	}
 }
 
 func (e *Engine) now() time.Time { return e.cfg.Now().UTC() }

@@ -17,7 +17,7 @@ type lane struct {
 // gatherer collects requests of many goroutines for a moment and makes one call
 // for them.
 type gatherer[Q, A any] struct {
-	window time.Duration
+	window func(l lane) time.Duration                           // how long to collect
 	max    func(ctx context.Context, l lane) (int, error)       // most requests in a call
 	call   func(ctx context.Context, l lane, qs []Q) []reply[A] // one reply per request
 
@@ -36,7 +36,7 @@ type batch[Q, A any] struct {
 	max  int
 }
 
-func newGatherer[Q, A any](window time.Duration, limit func(context.Context, lane) (int, error), call func(context.Context, lane, []Q) []reply[A]) *gatherer[Q, A] {
+func newGatherer[Q, A any](window func(lane) time.Duration, limit func(context.Context, lane) (int, error), call func(context.Context, lane, []Q) []reply[A]) *gatherer[Q, A] {
 	return &gatherer[Q, A]{window: window, max: limit, call: call, lanes: map[lane]*batch[Q, A]{}}
 }
 
@@ -54,7 +54,7 @@ func (g *gatherer[Q, A]) ask(ctx context.Context, l lane, q Q) (A, error) {
 	if !ok {
 		b = &batch[Q, A]{max: limit}
 		g.lanes[l] = b
-		time.AfterFunc(g.window, func() { g.send(l, b) })
+		time.AfterFunc(g.window(l), func() { g.send(l, b) })
 	}
 	b.asks, b.to = append(b.asks, q), append(b.to, to)
 	full := len(b.asks) >= b.max

@@ -106,6 +106,7 @@ func (r *run) settled(ctx context.Context, out connector.Outcome) error {
 // the work that waited for this record.
 func (r *run) keep(ctx context.Context, tx *db.Tx, out connector.Outcome) error {
 	now := r.now()
+	r.w.look = false // it has been looked for
 	if err := settle(ctx, tx, r.open, string(out.Result), out.Reason, now); err != nil {
 		return err
 	}
