@@ -5,9 +5,7 @@ import (
 	"testing"
 )
 
-// A recipe's own cases must be able to fail, and say how.
-func TestCasesFail(t *testing.T) {
-	r := parsed(t, `
+const failingCases = `
 recipe: r
 connections:
   a: {connector: aa}
@@ -50,7 +48,11 @@ tests:
   - {name: other records, flow: f, record: {id: "1", payment: {invoice_id: x}}, records: [y]}
   - {name: other switch, flow: f, params: {on: false}, enabled: true}
   - {name: cannot be mapped, flow: f, record: {id: "1", invoice: {}}, want: {invoice: {number: A}}}
-`)
+`
+
+// A recipe's own cases must be able to fail, and say how.
+func TestCasesFail(t *testing.T) {
+	r := parsed(t, failingCases)
 	want := map[string]string{
 		"passes":           "",
 		"other text":       "invoice.number: got A, want B",

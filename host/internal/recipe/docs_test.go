@@ -103,6 +103,6 @@ func writeFields(b *strings.Builder, s *structType) {
 		if f.readOnly {
 			notes = strings.TrimLeft(notes+"; set by the service, cannot be wanted", "; ")
 		}
-		fmt.Fprintf(b, "| `%s` | %s | %s |\n", f.name, f.celType, notes)
+		fmt.Fprintf(b, "| `%s` | %s | %s |\n", f.name, typeName(f.celType), notes)
 	}
 }

@@ -98,10 +98,8 @@ func TestAlsoRecordsAndExpand(t *testing.T) {
 	}
 }
 
-// A record that cannot be mapped is an Invalid error that names recipe, flow
-// and field, whatever is wrong with it.
-func TestEvaluateErrors(t *testing.T) {
-	r := parsed(t, `
+// fragileRecipe maps what a record may not have.
+const fragileRecipe = `
 recipe: r
 connections:
   a: {connector: aa}
@@ -125,7 +123,12 @@ flows:
       amount: invoice.amount_due + invoice.amount_paid
       kind: invoice.marks.kind
       account: params.acct
-`)
+`
+
+// A record that cannot be mapped is an Invalid error that names recipe, flow
+// and field, whatever is wrong with it.
+func TestEvaluateErrors(t *testing.T) {
+	r := parsed(t, fragileRecipe)
 	bound, err := r.Bind(nil, connector.Date{})
 	if err != nil {
 		t.Fatal(err)

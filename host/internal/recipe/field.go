@@ -339,5 +339,5 @@ func unwrapMap[V any](v ref.Val, unwrap func(ref.Val) (V, error)) (map[string]V,
 }
 
 func wrongType(v ref.Val, want *cel.Type) error {
-	return fmt.Errorf("%s is not %s", v.Type().TypeName(), want)
+	return fmt.Errorf("%s is not %s", v.Type().TypeName(), typeName(want))
 }

@@ -179,5 +179,5 @@ func parseScalar(text string, t *cel.Type) (ref.Val, error) {
 		}
 		return valueOrError(parseAmount(types.String(number), types.String(currency)))
 	}
-	return nil, fmt.Errorf("%s cannot be written in a test", t)
+	return nil, fmt.Errorf("%s cannot be written in a test", typeName(t))
 }

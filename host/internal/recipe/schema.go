@@ -167,7 +167,7 @@ func valueSchema(t *cel.Type) schema {
 
 // describe says in one line what a field is.
 func (f field) describe() string {
-	parts := []string{f.celType.String()}
+	parts := []string{typeName(f.celType)}
 	if f.words != nil {
 		parts = append(parts, "one of "+strings.Join(f.words, ", "))
 	}

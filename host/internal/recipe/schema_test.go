@@ -61,32 +61,53 @@ func (v validator) check(path string, value any, s map[string]any) []string {
 			if keyword == "minimum" && i < limit || keyword == "maximum" && i > limit {
 				fail("%d is beyond %s %d", i, keyword, limit)
 			}
-		case "items":
-			list, _ := value.([]any)
-			for i, item := range list {
-				out = append(out, v.check(fmt.Sprintf("%s[%d]", path, i), item, arg.(map[string]any))...)
-			}
-		case "minItems":
-			if list, ok := value.([]any); ok && len(list) == 0 {
-				fail("empty")
-			}
+		case "items", "minItems":
+			out = append(out, v.list(path, keyword, value, arg)...)
 		case "properties", "additionalProperties", "required", "minProperties":
 			out = append(out, v.object(path, keyword, value, s)...)
-		case "anyOf":
-			if !slices.ContainsFunc(arg.([]any), func(a any) bool { return len(v.check(path, value, a.(map[string]any))) == 0 }) {
-				fail("%v fits none of %v", value, arg)
-			}
-		case "allOf":
-			for _, a := range arg.([]any) {
-				out = append(out, v.check(path, value, a.(map[string]any))...)
-			}
-		case "if":
-			if len(v.check(path, value, arg.(map[string]any))) == 0 {
-				out = append(out, v.check(path, value, s["then"].(map[string]any))...)
-			}
+		case "anyOf", "allOf", "if":
+			out = append(out, v.combine(path, keyword, value, s)...)
 		case "then":
 		default:
 			fail("the test does not know the keyword %s", keyword)
+		}
+	}
+	return out
+}
+
+func (v validator) list(path, keyword string, value, arg any) []string {
+	list, ok := value.([]any)
+	if !ok {
+		return nil
+	}
+	if keyword == "minItems" {
+		if len(list) == 0 {
+			return []string{path + ": empty"}
+		}
+		return nil
+	}
+	var out []string
+	for i, item := range list {
+		out = append(out, v.check(fmt.Sprintf("%s[%d]", path, i), item, arg.(map[string]any))...)
+	}
+	return out
+}
+
+func (v validator) combine(path, keyword string, value any, s map[string]any) []string {
+	var out []string
+	switch keyword {
+	case "anyOf":
+		fits := func(a any) bool { return len(v.check(path, value, a.(map[string]any))) == 0 }
+		if !slices.ContainsFunc(s[keyword].([]any), fits) {
+			return []string{fmt.Sprintf("%s: %v fits none of %v", path, value, s[keyword])}
+		}
+	case "allOf":
+		for _, a := range s[keyword].([]any) {
+			out = append(out, v.check(path, value, a.(map[string]any))...)
+		}
+	case "if":
+		if len(v.check(path, value, s[keyword].(map[string]any))) == 0 {
+			return v.check(path, value, s["then"].(map[string]any))
 		}
 	}
 	return out
