@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"strconv"
 	"time"
 
 	"github.com/ml-connector/ml-connector/connector"
@@ -22,6 +23,9 @@ const (
 	demoAccount = "610" // the stand-in's clearing account
 	demoSecret  = "whsec_demo"
 	demoPoll    = 20 * time.Second
+	// A day is over in seconds here, so the stand-in allows ten times the calls
+	// a minute that Xero does, and the connector is told so.
+	demoCalls = 600
 )
 
 // world is the whole demo on one machine: stand-ins, host, plugins.
@@ -91,7 +95,7 @@ func (w *world) startStandIns() error {
 		return err
 	}
 	w.base = "http://" + ln.Addr().String()
-	w.xero = xero.New(xero.Config{Clock: w.clock, BaseURL: w.base})
+	w.xero = xero.New(xero.Config{Clock: w.clock, BaseURL: w.base, MinuteLimit: demoCalls})
 	if w.stripe, err = stripe.New(stripe.Config{Clock: w.clock, BaseURL: w.base}); err != nil {
 		return errors.Join(err, ln.Close())
 	}
@@ -117,6 +121,7 @@ func (w *world) connect(ctx context.Context) error {
 	if err := w.r.conns.Add(ctx, connection.Connection{Name: "xero", Connector: "xero", Settings: map[string]string{
 		"client_id": xero.DefaultClientID, "api_url": w.base, "redirect_url": redirect,
 		"authorize_url": w.base + "/identity/connect/authorize", "token_url": w.base + "/connect/token",
+		"calls_per_minute": strconv.Itoa(demoCalls),
 	}}, map[string]connector.Secret{
 		"client_secret": xero.DefaultClientSecret, "webhook_key": xero.DefaultWebhookKey,
 	}); err != nil {

@@ -95,8 +95,12 @@ func (c *command) printFailures(all []flow.Work) error {
 	head, rest, _ := strings.Cut(aligned.String(), "\n")
 	c.printf("%s\n", head)
 	for i, line := range strings.Split(strings.TrimRight(rest, "\n"), "\n") {
-		c.printf("%s\n    reason:  %s\n    remedy:  %s\n    records: %s\n", line,
-			oneLine(all[i].Reason), oneLine(all[i].Remedy), records(all[i]))
+		c.printf("%s\n", line)
+		for _, x := range [][2]string{{"reason:  ", all[i].Reason}, {"remedy:  ", all[i].Remedy}, {"records: ", records(all[i])}} {
+			if x[1] != "" {
+				c.printf("    %s%s\n", x[0], oneLine(x[1]))
+			}
+		}
 	}
 	return nil
 }

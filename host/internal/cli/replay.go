@@ -1,0 +1,422 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/ml-connector/ml-connector/connector"
+	"github.com/ml-connector/ml-connector/host/internal/db"
+	"github.com/ml-connector/ml-connector/host/internal/flow"
+)
+
+const (
+	// replayWithin bounds how long replay waits for what it runs again: the
+	// recipe's attempts take some minutes, a minute's call limit a little more.
+	replayWithin = 15 * time.Minute
+	replayPoll   = 50 * time.Millisecond
+)
+
+type replayFlags struct {
+	choice
+	all     bool
+	preview bool
+}
+
+func (c *command) replayCommand() *cobra.Command {
+	var f replayFlags
+	cmd := &cobra.Command{
+		Use:   "replay ID… | --all",
+		Short: "Run again what needs a person, without posting twice",
+		Long: `Run entries of failures list again, once their cause is put right. The connector
+looks first for what may already be there, so nothing is posted twice.
+
+While a service runs on the data folder, the entries are handed to it. Otherwise
+replay does the work itself, together with whatever else is due, and waits for
+it: it needs --recipe, and its --param and --connection, as run does. It exits 3
+when an entry needs a person again.
+
+With --preview it says what would be written, and changes nothing; that needs
+--recipe too.`,
+		Example: `  ml-connector replay 17 21
+  ml-connector replay --all --recipe xero-stripe --param clearing_account=610
+  ml-connector replay 17 --preview --recipe xero-stripe --param clearing_account=610`,
+		RunE: func(cmd *cobra.Command, args []string) error { return c.replay(cmd.Context(), args, f) },
+	}
+	f.bind(cmd.Flags())
+	cmd.Flags().BoolVar(&f.all, "all", false, "everything that needs a person")
+	cmd.Flags().BoolVar(&f.preview, "preview", false, "say what would be written, change nothing")
+	return cmd
+}
+
+func (c *command) replay(ctx context.Context, args []string, f replayFlags) error {
+	if f.all == (len(args) > 0) {
+		return usagef("name the entries to run again, or say --all (see: ml-connector failures list)")
+	}
+	var ids []int64
+	for _, arg := range args {
+		id, err := entryNumber(arg)
+		if err != nil {
+			return err
+		}
+		ids = append(ids, id)
+	}
+	if f.preview {
+		return c.previewReplay(ctx, ids, f.choice)
+	}
+	r, err := c.open(ctx, false)
+	if errors.Is(err, db.ErrInUse) {
+		return c.handOver(ctx, ids)
+	}
+	if err != nil {
+		return err
+	}
+	defer r.close()
+	return c.replayHere(ctx, r, ids, f.choice)
+}
+
+// chosen returns the entries to run again: those named, or all when none is.
+// What needs nobody is left out, and said.
+func (c *command) chosen(ctx context.Context, r *rooms, ids []int64) ([]flow.Work, error) {
+	if ids == nil {
+		return flow.Failures(ctx, r.db)
+	}
+	slices.Sort(ids)
+	var out []flow.Work
+	for _, id := range slices.Compact(ids) {
+		w, err := flow.WorkByID(ctx, r.db, id)
+		if errors.Is(err, flow.ErrNoWork) {
+			return nil, usagef("%w (see: ml-connector failures list)", err)
+		}
+		if err != nil {
+			return nil, err
+		}
+		if needsPerson(w) {
+			out = append(out, w)
+			continue
+		}
+		c.say("entry %d is %s and needs nobody: left as it is", id, w.State)
+	}
+	return out, nil
+}
+
+// replayed is what became of one entry.
+type replayed struct {
+	ID     int64      `json:"id"`
+	Source string     `json:"source"`
+	Label  string     `json:"label"`
+	State  flow.State `json:"state"`
+	Reason string     `json:"reason"`
+	Remedy string     `json:"remedy"`
+}
+
+// handOver marks the entries for the service that runs on the data folder.
+func (c *command) handOver(ctx context.Context, ids []int64) error {
+	r, err := c.open(ctx, true)
+	if err != nil {
+		return err
+	}
+	defer r.close()
+	works, err := c.chosen(ctx, r, ids)
+	if err != nil {
+		return err
+	}
+	if len(works) == 0 {
+		return c.printReplayed(nil)
+	}
+	if err := flow.Replay(ctx, r.db, r.audit, r.queue, idsOf(works)); err != nil {
+		return err
+	}
+	if works, err = r.again(ctx, idsOf(works)); err != nil {
+		return err
+	}
+	if err := c.printReplayed(works); err != nil {
+		return err
+	}
+	c.say("the running service works on %s; see: ml-connector status", counted(len(works), "entry", "entries"))
+	return nil
+}
+
+func idsOf(works []flow.Work) []int64 {
+	ids := make([]int64, 0, len(works))
+	for _, w := range works {
+		ids = append(ids, w.ID)
+	}
+	return ids
+}
+
+// again reads entries as they stand now.
+func (r *rooms) again(ctx context.Context, ids []int64) ([]flow.Work, error) {
+	out := make([]flow.Work, 0, len(ids))
+	for _, id := range ids {
+		w, err := flow.WorkByID(ctx, r.db, id)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, w)
+	}
+	return out, nil
+}
+
+// replayHere does the work in this process.
+func (c *command) replayHere(ctx context.Context, r *rooms, ids []int64, ch choice) error {
+	works, err := c.chosen(ctx, r, ids)
+	if err != nil {
+		return err
+	}
+	if len(works) == 0 {
+		return c.printReplayed(nil)
+	}
+	selections, err := r.loadFor(ctx, works, ch)
+	if err != nil {
+		return err
+	}
+	for _, s := range selections {
+		if err := r.check(ctx, s); err != nil {
+			return withRemedy(err)
+		}
+	}
+	e, err := r.engine(selections)
+	if err != nil {
+		return err
+	}
+	if works, err = r.workAgain(ctx, e, idsOf(works)); err != nil {
+		return err
+	}
+	if err := c.printReplayed(works); err != nil {
+		return err
+	}
+	return c.judge(ctx, r, works)
+}
+
+// loadFor loads the recipes that a person named; they must be those of the entries.
+func (r *rooms) loadFor(ctx context.Context, works []flow.Work, ch choice) ([]flow.Selection, error) {
+	var names []string
+	for _, w := range works {
+		if !slices.Contains(names, w.Recipe) {
+			names = append(names, w.Recipe)
+		}
+	}
+	if len(ch.names) == 0 {
+		return nil, usagef("no service does it, so say how: add --recipe %s and its --param, as for run", strings.Join(names, ","))
+	}
+	selections, err := r.load(ctx, ch)
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range names {
+		if !slices.ContainsFunc(selections, func(s flow.Selection) bool { return s.Recipe.Name == name }) {
+			return nil, usagef("an entry is of recipe %s: name it with --recipe", name)
+		}
+	}
+	return selections, nil
+}
+
+// workAgain runs the queue until the entries have settled, and returns them.
+func (r *rooms) workAgain(ctx context.Context, e *flow.Engine, ids []int64) (works []flow.Work, err error) {
+	if err := flow.Replay(ctx, r.db, r.audit, r.queue, ids); err != nil {
+		return nil, err
+	}
+	if err := r.queue.Start(ctx, e.Run); err != nil {
+		return nil, err
+	}
+	defer func() {
+		stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopWithin)
+		defer cancel()
+		err = errors.Join(err, r.queue.Stop(stop))
+	}()
+	limit := time.NewTimer(replayWithin)
+	defer limit.Stop()
+	tick := time.NewTicker(replayPoll)
+	defer tick.Stop()
+	for {
+		if works, err = r.again(ctx, ids); err != nil {
+			return nil, err
+		}
+		paused, err := r.anyPaused(ctx, e)
+		if err != nil {
+			return nil, err
+		}
+		if !slices.ContainsFunc(works, func(w flow.Work) bool { return underWay(w, paused, time.Now()) }) {
+			return works, nil
+		}
+		select {
+		case <-ctx.Done():
+			return nil, fmt.Errorf("stopped before the entries had settled; the next run or sync goes on with them: %w", ctx.Err())
+		case <-limit.C:
+			return works, nil
+		case <-tick.C:
+		}
+	}
+}
+
+// underWay tells whether it pays to wait for an entry. One whose next attempt
+// is far, or whose connection is paused, is for later.
+func underWay(w flow.Work, paused bool, now time.Time) bool {
+	switch w.State {
+	case flow.Pending:
+		return true
+	case flow.Waiting, flow.Retrying:
+		return !paused && (w.NextAt == nil || w.NextAt.Before(now.Add(syncWaits)))
+	}
+	return false
+}
+
+func (r *rooms) anyPaused(ctx context.Context, e *flow.Engine) (bool, error) {
+	for _, name := range e.Connections() {
+		conn, err := r.conns.Get(ctx, name)
+		if err != nil {
+			return false, err
+		}
+		if conn.Paused() {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+func (c *command) printReplayed(works []flow.Work) error {
+	out := make([]replayed, 0, len(works))
+	for _, w := range works {
+		out = append(out, replayed{w.ID, w.SourceRef, w.Label, w.State, w.Reason, w.Remedy})
+	}
+	if c.set.json {
+		return c.printJSON(out)
+	}
+	if len(out) == 0 {
+		c.say("nothing to run again")
+		return nil
+	}
+	t := c.table("ID", "STATE", "LABEL", "RECORD", "REASON")
+	for _, w := range out {
+		t.row(strconv.FormatInt(w.ID, 10), stateWord(w.State), cut(w.Label, labelWidth), w.Source, cut(w.Reason, reasonWidth))
+	}
+	return t.flush()
+}
+
+// judge ends a replay: 3 when an entry needs a person again.
+func (c *command) judge(ctx context.Context, r *rooms, works []flow.Work) error {
+	person, later := 0, 0
+	for _, w := range works {
+		switch w.State {
+		case flow.Dead, flow.Held:
+			person++
+		case flow.Pending, flow.Waiting, flow.Retrying:
+			later++
+		}
+	}
+	if later > 0 {
+		c.say("%s for later; the next run or sync goes on", counted(later, "entry waits", "entries wait"))
+		conns, err := r.conns.List(ctx)
+		if err != nil {
+			return err
+		}
+		for _, conn := range conns {
+			if conn.Paused() {
+				c.say("connection %s is paused: %s (%s)", conn.Name, conn.PausedReason, conn.PausedRemedy)
+				person++
+			}
+		}
+	}
+	if person > 0 {
+		c.say("see: ml-connector failures list")
+		return errPerson
+	}
+	return nil
+}
+
+// replayWish is what a replay of one entry would do.
+type replayWish struct {
+	ID int64 `json:"id"`
+	flow.Wish
+}
+
+// previewReplay says what would be written. It may be asked while the service runs.
+func (c *command) previewReplay(ctx context.Context, ids []int64, ch choice) error {
+	r, err := c.open(ctx, true)
+	if err != nil {
+		return err
+	}
+	defer r.close()
+	works, err := c.chosen(ctx, r, ids)
+	if err != nil {
+		return err
+	}
+	wishes := []replayWish{}
+	if len(works) > 0 {
+		if wishes, err = r.wishes(ctx, works, ch); err != nil {
+			return err
+		}
+	}
+	if c.set.json {
+		return c.printJSON(wishes)
+	}
+	if len(wishes) == 0 {
+		c.say("nothing to run again")
+		return nil
+	}
+	writes := 0
+	for _, w := range wishes {
+		c.printf("%-6d %s\n", w.ID, w.Wish)
+		if text := wanted(w.Record); text != "" {
+			c.printf("       %s\n", text)
+		}
+		writes += flow.CountWrites([]flow.Wish{w.Wish})
+	}
+	c.printf("%s; nothing was written\n", counted(writes, "write", "writes"))
+	return nil
+}
+
+func (r *rooms) wishes(ctx context.Context, works []flow.Work, ch choice) ([]replayWish, error) {
+	selections, err := r.loadFor(ctx, works, ch)
+	if err != nil {
+		return nil, err
+	}
+	e, err := r.engine(selections)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]replayWish, 0, len(works))
+	for _, w := range works {
+		wish, err := e.PreviewWork(ctx, w.ID)
+		var refused *connector.Error
+		if errors.As(err, &refused) && refused.Kind == connector.Invalid || refused != nil && refused.Kind == connector.NotFound {
+			// It would only need a person again: that is an answer, not a failure.
+			wish = flow.Wish{Recipe: w.Recipe, Flow: w.Flow, Source: w.SourceRef, Label: w.Label, Action: "fail", Reason: withRemedy(err).Error()}
+		} else if err != nil {
+			return nil, fmt.Errorf("preview entry %d: %w", w.ID, withRemedy(err))
+		}
+		out = append(out, replayWish{w.ID, wish})
+	}
+	return out, nil
+}
+
+// wanted tells in a line what a record to be written says.
+func wanted(rec *connector.Record) string {
+	switch {
+	case rec == nil:
+		return ""
+	case rec.Payment != nil:
+		p := rec.Payment
+		text := fmt.Sprintf("%s of %s", p.Kind, p.Amount)
+		if p.InvoiceID != "" {
+			text += " on invoice " + p.InvoiceID
+		}
+		if !p.PaidAt.IsZero() {
+			text += ", paid " + moment(p.PaidAt)
+		}
+		return text
+	case rec.Invoice != nil:
+		return fmt.Sprintf("%s %s for %s, %s due of %s", rec.Invoice.Status, rec.Invoice.Number, rec.Invoice.ContactName,
+			rec.Invoice.AmountDue, rec.Invoice.Total)
+	case rec.Contact != nil:
+		return strings.TrimSpace(rec.Contact.Name + " " + rec.Contact.Email)
+	}
+	return ""
+}
