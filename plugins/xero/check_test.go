@@ -79,7 +79,9 @@ func TestForbidden(t *testing.T) {
 
 func TestPermissions(t *testing.T) {
 	t.Parallel()
-	token := func(claims string) string { return "e30." + base64.RawURLEncoding.EncodeToString([]byte(claims)) + ".sig" }
+	token := func(claims string) string {
+		return "e30." + base64.RawURLEncoding.EncodeToString([]byte(claims)) + ".sig"
+	}
 	tests := []struct {
 		name, token     string
 		missing, excess []string

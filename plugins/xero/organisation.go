@@ -174,6 +174,14 @@ func (a account) takes(c money.Currency, org organisation) bool {
 	return a.CurrencyCode == "" || strings.EqualFold(a.CurrencyCode, string(c)) || strings.EqualFold(a.CurrencyCode, org.BaseCurrency)
 }
 
+// keptIn reports whether the account is kept in currency c.
+func (a account) keptIn(c money.Currency, org organisation) bool {
+	if a.CurrencyCode == "" {
+		return strings.EqualFold(org.BaseCurrency, string(c))
+	}
+	return strings.EqualFold(a.CurrencyCode, string(c))
+}
+
 // location is the organisation's time zone.
 func (o organisation) location() (*time.Location, error) {
 	loc, ok := location(o.Timezone)

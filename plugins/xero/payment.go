@@ -10,7 +10,10 @@ import (
 	"github.com/ml-connector/ml-connector/connector"
 )
 
-const lookupRows = 1000 // the service's largest page
+const (
+	lookupRows  = 1000 // the service's largest page
+	lookupPages = 10   // no invoice has that many payments
+)
 
 // kind is what a payment was for. Only the sales side takes part: payments of
 // bills, and refunds from suppliers, are none of ours.
@@ -104,6 +107,9 @@ func (a *api) paymentsWhere(ctx context.Context, filters []string) ([]paymentFor
 			out = append(out, env.Payments...)
 			if len(env.Payments) < lookupRows {
 				break
+			}
+			if page == lookupPages {
+				return nil, connector.Errorf(connector.Invalid, r.op, "more than %d payments match", lookupPages*lookupRows)
 			}
 		}
 	}

@@ -15,6 +15,10 @@ type made struct {
 	payment paymentForm
 	err     *connector.Error // refused, or unknown
 	refusal []string         // the service's own words when it refused
+
+	// wholesale: the request was refused as a whole, perhaps for another order's
+	// sake. Whether any of it was done is for the next look to say.
+	wholesale bool
 }
 
 // placeOrders makes all payments in one request and returns what became of
@@ -36,13 +40,23 @@ func (b *batch) placeOrders(ctx context.Context, step string, orders []order) []
 	elements, err := writeElements(ctx, b.api, r, func(env *envelope) []paymentForm { return env.Payments })
 	for i, o := range orders {
 		if err != nil {
-			out[i].err = connector.AsError(err, opPost)
+			out[i] = refusedAltogether(err, len(orders))
 			continue
 		}
 		el, ok := pick(elements, i, len(orders), o.answers)
 		out[i] = o.judge(r, el, ok)
 	}
 	return out
+}
+
+// refusedAltogether is what became of an order whose request failed.
+func refusedAltogether(err error, orders int) made {
+	e := connector.AsError(err, opPost)
+	if orders == 1 || e.Kind != connector.NotFound && e.Kind != connector.Invalid {
+		return made{err: e}
+	}
+	whole := connector.Errorf(connector.UnknownOutcome, opPost, "Xero refused %d payments together: %s", orders, e.Message)
+	return made{err: whole, wholesale: true}
 }
 
 // answers reports whether an element of the answer is about this order: the

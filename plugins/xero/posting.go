@@ -193,8 +193,17 @@ func (b *batch) prepare(ctx context.Context, all []*posting) error {
 	if err != nil {
 		return err
 	}
+	fresh := false
 	for _, p := range all {
-		if p.account, err = postingAccount(opPost, b.accounts, p.pay.Account); err == nil {
+		p.account, err = postingAccount(opPost, b.accounts, p.pay.Account)
+		if err != nil && !fresh { // the account may have been made or corrected meanwhile
+			fresh = true
+			if b.accounts, err = b.api.accounts(ctx, true); err != nil {
+				return err
+			}
+			p.account, err = postingAccount(opPost, b.accounts, p.pay.Account)
+		}
+		if err == nil {
 			err = p.date(loc)
 		}
 		if err != nil {

@@ -141,6 +141,12 @@ func (b *batch) split(p *posting, bk *book, missing money.Amount) (parts, bool, 
 			"%s more than invoice %s has due cannot be posted: account %s is not a bank account", plan.surplus, bk.inv.InvoiceNumber, p.account.Name)
 		return parts{}, false, nil
 	}
+	if plan.surplus.Sign() > 0 && !p.account.keptIn(bk.currency, b.org) {
+		// A bank transaction is in the currency of its account.
+		p.conflict("choose a clearing account in "+string(bk.currency)+", or enter the receipt in Xero by hand with the reference "+p.mark,
+			"%s more than invoice %s has due cannot be posted: account %s is in another currency", plan.surplus, bk.inv.InvoiceNumber, p.account.Name)
+		return parts{}, false, nil
+	}
 	var err error
 	bk.due, err = bk.due.Sub(plan.onInvoice)
 	return plan, err == nil, err
@@ -159,7 +165,7 @@ func (b *batch) alreadyThere(ctx context.Context, p *posting, bk *book) (money.A
 	total := money.Zero(bk.currency)
 	id := ""
 	for _, r := range found {
-		if _, _, reduced := strings.Cut(r.Reference, reopenedWord); reduced {
+		if takesOffAny(r.Reference) {
 			p.settle(connector.Unchanged, r.PaymentID, "reduced by a refund")
 			return total, nil
 		}
@@ -247,7 +253,15 @@ func (b *batch) payInvoices(ctx context.Context, list []*posting, plans map[*pos
 		orders = append(orders, o)
 	}
 	var again []*posting
-	for i, m := range b.placeOrders(ctx, stepName("receipt", round), orders) {
+	var results []made
+	if round == 1 {
+		results = b.placeOrders(ctx, stepName("receipt", round), orders)
+	} else {
+		for _, o := range orders { // apart, so that one that is refused harms no other
+			results = append(results, b.placeOrders(ctx, stepName("receipt", round), []order{o})...)
+		}
+	}
+	for i, m := range results {
 		p := orders[i].p
 		switch {
 		case m.err == nil:
@@ -259,7 +273,7 @@ func (b *batch) payInvoices(ctx context.Context, list []*posting, plans map[*pos
 			if plans[p].surplus.IsZero() {
 				p.settle(connector.Created, p.out.ID, b.movedReason(p))
 			}
-		case m.raced(), m.locked():
+		case m.raced(), m.locked(), m.wholesale:
 			p.refusal = m.err
 			p.out.Effects = nil
 			again = append(again, p)

@@ -40,9 +40,15 @@ func moreRefund(reference, mark string) string {
 	return strings.Join(words, " ")
 }
 
-// takesOff reports whether a reference says that a refund was taken off.
+// takesOffAny reports whether a reference says that some refund was taken off.
+func takesOffAny(reference string) bool {
+	words := strings.Fields(reference)
+	return len(words) > 2 && words[1] == strings.TrimSpace(reopenedWord) && marked(words[2])
+}
+
+// takesOff reports whether a reference says that this refund was taken off.
 func takesOff(reference, mark string) bool {
-	return strings.Contains(reference, reopenedWord) && slices.Contains(strings.Fields(reference), mark)
+	return takesOffAny(reference) && slices.Contains(strings.Fields(reference), mark)
 }
 
 // reduced is the payment whose reference says that this refund is in the books.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"net/http/httptest"
 	"strconv"
 	"strings"
@@ -28,6 +29,7 @@ type world struct {
 	x       *Xero
 	session *connector.Session
 	keys    int
+	before  func(*http.Request) // runs before each request; set it before calling
 }
 
 func newWorld(t *testing.T, cfg xero.Config) *world {
@@ -41,15 +43,22 @@ func newWorld(t *testing.T, cfg xero.Config) *world {
 	}
 	s := xero.New(cfg)
 	t.Cleanup(s.Close)
-	srv := httptest.NewServer(s.Handler())
+	w := &world{t: t, s: s, clock: cfg.Clock}
+	srv := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		if w.before != nil {
+			w.before(r)
+		}
+		s.Handler().ServeHTTP(rw, r)
+	}))
 	t.Cleanup(srv.Close)
 	x := newAt(cfg.Clock.Now)
 	t.Cleanup(x.Close)
 	settings := map[string]string{"api_url": srv.URL, "calls_per_minute": "10000", "calls_per_day": "100000"}
-	return &world{t: t, s: s, clock: cfg.Clock, x: x, session: &connector.Session{
+	w.x, w.session = x, &connector.Session{
 		Connection: "xero", AccountID: s.TenantID(), Settings: settings, Priority: connector.PriorityWrite,
 		AccessToken: connector.Secret(s.IssueTokens(strings.Fields(defaultScopes)...).AccessToken),
-	}}
+	}
+	return w
 }
 
 // invoice is a person making an approved invoice over an amount without tax.
