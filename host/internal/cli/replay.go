@@ -385,8 +385,7 @@ func (r *rooms) wishes(ctx context.Context, works []flow.Work, ch choice) ([]rep
 	out := make([]replayWish, 0, len(works))
 	for _, w := range works {
 		wish, err := e.PreviewWork(ctx, w.ID)
-		var refused *connector.Error
-		if errors.As(err, &refused) && refused.Kind == connector.Invalid || refused != nil && refused.Kind == connector.NotFound {
+		if refused(err) {
 			// It would only need a person again: that is an answer, not a failure.
 			wish = flow.Wish{Recipe: w.Recipe, Flow: w.Flow, Source: w.SourceRef, Label: w.Label, Action: "fail", Reason: withRemedy(err).Error()}
 		} else if err != nil {
@@ -395,6 +394,12 @@ func (r *rooms) wishes(ctx context.Context, works []flow.Work, ch choice) ([]rep
 		out = append(out, replayWish{w.ID, wish})
 	}
 	return out, nil
+}
+
+// refused reports whether an error can never go away by itself.
+func refused(err error) bool {
+	var e *connector.Error
+	return errors.As(err, &e) && (e.Kind == connector.Invalid || e.Kind == connector.NotFound)
 }
 
 // wanted tells in a line what a record to be written says.
