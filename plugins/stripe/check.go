@@ -96,19 +96,15 @@ func (cn *conn) missing(ctx context.Context) ([]string, error) {
 	group.SetLimit(atOnce)
 	probes := cn.probes()
 	refused := make([]string, len(probes))
-	for i, p := range probes {
+	for i, read := range probes {
 		group.Go(func() error {
-			err := p.read(ctx)
-			var e *connector.Error
-			if errors.As(err, &e) && e.Kind == connector.Auth && strings.Contains(e.Message, "lacks the permission") {
-				refused[i] = permission(e.Message)
-				return nil
+			err := read(ctx)
+			var lacking permissionError
+			if !errors.As(err, &lacking) {
+				return err
 			}
-			if err != nil && connector.KindOf(err) == connector.Auth {
-				refused[i] = "read " + p.what
-				return nil
-			}
-			return err
+			refused[i] = string(lacking)
+			return nil
 		})
 	}
 	if err := group.Wait(); err != nil {
@@ -119,47 +115,42 @@ func (cn *conn) missing(ctx context.Context) ([]string, error) {
 	return slices.Compact(out), nil
 }
 
-// probe is a read of one resource.
-type probe struct {
-	what string
-	read func(context.Context) error
-}
-
-func (cn *conn) probes() []probe {
+// probes are reads of one object of each resource.
+func (cn *conn) probes() []func(context.Context) error {
 	one := func() stripe.ListParams { return stripe.ListParams{Limit: stripe.Int64(1)} }
-	return []probe{
-		{"customers", func(ctx context.Context) error {
+	return []func(context.Context) error{
+		func(ctx context.Context) error {
 			p := &stripe.CustomerListParams{ListParams: one()}
 			return probeList(ctx, &p.ListParams, func() *stripe.Iter { return cn.api.Customers.List(p).Iter })
-		}},
-		{"invoices", func(ctx context.Context) error {
+		},
+		func(ctx context.Context) error {
 			p := &stripe.InvoiceListParams{ListParams: one()}
 			return probeList(ctx, &p.ListParams, func() *stripe.Iter { return cn.api.Invoices.List(p).Iter })
-		}},
-		{"credit notes", func(ctx context.Context) error {
+		},
+		func(ctx context.Context) error {
 			p := &stripe.CreditNoteListParams{ListParams: one()}
 			return probeList(ctx, &p.ListParams, func() *stripe.Iter { return cn.api.CreditNotes.List(p).Iter })
-		}},
-		{"payment intents", func(ctx context.Context) error {
+		},
+		func(ctx context.Context) error {
 			p := &stripe.PaymentIntentListParams{ListParams: one()}
 			return probeList(ctx, &p.ListParams, func() *stripe.Iter { return cn.api.PaymentIntents.List(p).Iter })
-		}},
-		{"charges", func(ctx context.Context) error {
+		},
+		func(ctx context.Context) error {
 			p := &stripe.ChargeListParams{ListParams: one()}
 			return probeList(ctx, &p.ListParams, func() *stripe.Iter { return cn.api.Charges.List(p).Iter })
-		}},
-		{"refunds", func(ctx context.Context) error {
+		},
+		func(ctx context.Context) error {
 			p := &stripe.RefundListParams{ListParams: one()}
 			return probeList(ctx, &p.ListParams, func() *stripe.Iter { return cn.api.Refunds.List(p).Iter })
-		}},
-		{"balance transactions", func(ctx context.Context) error {
+		},
+		func(ctx context.Context) error {
 			p := &stripe.BalanceTransactionListParams{ListParams: one()}
 			return probeList(ctx, &p.ListParams, func() *stripe.Iter { return cn.api.BalanceTransactions.List(p).Iter })
-		}},
-		{"events", func(ctx context.Context) error {
+		},
+		func(ctx context.Context) error {
 			p := &stripe.EventListParams{ListParams: one()}
 			return probeList(ctx, &p.ListParams, func() *stripe.Iter { return cn.api.Events.List(p).Iter })
-		}},
+		},
 	}
 }
 

@@ -6,10 +6,10 @@ import "strings"
 // text names no country that we know; the address then goes without one.
 func countryCode(text string) string {
 	text = strings.TrimSpace(text)
-	if len(text) == 2 {
-		return strings.ToUpper(text)
+	if code, ok := countries[strings.ToLower(strings.ReplaceAll(text, ".", ""))]; ok || len(text) != 2 {
+		return code
 	}
-	return countries[strings.ToLower(strings.ReplaceAll(text, ".", ""))]
+	return strings.ToUpper(text)
 }
 
 // countries are English names as people write them, with ISO 3166-1 codes.

@@ -25,6 +25,16 @@ const (
 // request under that key is over, so a look now tells what became of it.
 var errReplayed = errors.New("the failed answer to an earlier request")
 
+// paramError is the cause of a refusal of one parameter, permissionError that of
+// a refusal for want of a permission.
+type (
+	paramError      string
+	permissionError string
+)
+
+func (e paramError) Error() string      { return "the parameter " + string(e) }
+func (e permissionError) Error() string { return "the permission " + string(e) }
+
 // result judges what a call did. The text of the library's own error is never
 // used: it prints the client secret of a payment intent.
 func (ex *exchange) result(op string, err error) error {
@@ -92,7 +102,7 @@ func (ex *exchange) refused(op string, se *stripe.Error) error {
 		e.Kind = connector.Auth
 		e.Remedy = "Give the restricted key this permission in the Stripe dashboard, or use another key."
 		if p := permission(se.Msg); p != "" {
-			e.Message = "the API key lacks the permission " + p
+			e.Message, e.Err = "the API key lacks the permission "+p, permissionError(p)
 		}
 	case se.Code == stripe.ErrorCodeResourceMissing, s == http.StatusNotFound:
 		e.Kind = connector.NotFound
@@ -111,7 +121,7 @@ func (ex *exchange) refused(op string, se *stripe.Error) error {
 		e.Kind = connector.Invalid
 		e.Remedy = "An earlier request used the same idempotency key for something else. Look at the record in Stripe, then replay."
 	default:
-		e.Kind = connector.Invalid
+		e.Kind, e.Err = connector.Invalid, paramError(se.Param)
 	}
 	if again == "false" && e.Kind == connector.Unavailable {
 		e.RetryAfter = refusedDelay
@@ -163,6 +173,6 @@ func cut(s string, n int) string {
 
 // wrongParam reports whether Stripe refused one parameter of a request.
 func wrongParam(err error, param string) bool {
-	var e *connector.Error
-	return errors.As(err, &e) && e.Kind == connector.Invalid && strings.Contains(e.Message, "param "+param)
+	var e paramError
+	return errors.As(err, &e) && string(e) == param
 }

@@ -85,6 +85,9 @@ func (cn *conn) recordOfInvoice(inv *stripe.Invoice) (*connector.Record, error) 
 		IssueDate: dateOf(cmpOr(inv.EffectiveAt, inv.Created)), DueDate: dateOf(inv.DueDate),
 		Extra: map[string]connector.Value{},
 	}
+	if number := numberIn(inv.Metadata); number != "" { // what people know it by
+		out.Number, out.Extra["stripe_number"] = number, connector.Value{Text: inv.Number}
+	}
 	if inv.Customer != nil {
 		out.ContactID = inv.Customer.ID
 	}
