@@ -43,9 +43,34 @@ type payBack struct {
 }
 
 func (b *batch) postRefunds(ctx context.Context, list []*posting) {
-	refunds := b.lookAtRefunds(ctx, list)
+	for _, wave := range waves(list) {
+		b.postWave(ctx, wave)
+	}
+}
+
+// waves parts the refunds so that each look at the books is still true when it
+// is acted on: what changes a receipt goes one by one for each invoice. Credit
+// notes leave the receipts alone and go together.
+func waves(list []*posting) [][]*posting {
+	var out [][]*posting
+	turn := map[string]int{}
+	for _, p := range list {
+		id, at := strings.ToLower(p.pay.InvoiceID), 0
+		if p.write.Policy.Refunds == connector.RefundReopen || p.pay.Status == connector.PaymentFailed {
+			at = turn[id]
+			turn[id]++
+		}
+		for len(out) <= at {
+			out = append(out, nil)
+		}
+		out[at] = append(out[at], p)
+	}
+	return out
+}
+
+func (b *batch) postWave(ctx context.Context, list []*posting) {
 	var planned []*refund
-	for _, r := range refunds {
+	for _, r := range b.lookAtRefunds(ctx, list) {
 		if err := b.planRefund(ctx, r); err != nil {
 			r.fail(err)
 		}
@@ -287,7 +312,7 @@ func (r *refund) planCredit(rest money.Amount) error {
 	if rest.IsZero() {
 		return nil
 	}
-	if len(rowsMarked(r.book.rows, r.receiptMark)) == 0 && (r.receipt == nil || !r.receipt.live()) {
+	if stands := r.lastOf(); stands == nil {
 		r.conflict("look at the refund "+r.mark+" in the payment service and enter it in Xero by hand", "the receipt that is refunded was deleted in Xero")
 		return nil
 	}

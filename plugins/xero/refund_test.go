@@ -144,6 +144,48 @@ func TestRefundReopens(t *testing.T) {
 	w.expectBooks(`ACCRECPAYMENT 100.00 ` + w.today() + ` "ch_00000001 ` + inv.Number + `"`)
 }
 
+func TestSeveralReopeningsOfOneReceipt(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, xero.Config{})
+	inv := w.invoice("100.00")
+	receipt := w.paid(inv, "ch_00000001", "100.00")
+	one, two := w.refund(inv, receipt, "re_00000001", "30.00", connector.RefundReopen), w.refund(inv, receipt, "re_00000002", "20.00", connector.RefundReopen)
+	for _, o := range w.pay(one, two) {
+		w.expect(o, "updated")
+	}
+	w.expectBooks(`ACCRECPAYMENT 50.00 ` + w.today() + ` "ch_00000001 less re_00000002 re_00000001 ` + inv.Number + `"`)
+	for _, o := range w.pay(again(two), again(one)) {
+		w.expect(o, "unchanged")
+	}
+	for i, write := range []*connector.Write{&one, &two} {
+		write.TargetID, write.Attempt = receipt.ID, 1
+		write.Key = []string{"undo-1", "undo-2"}[i]
+		write.Record.Payment.Status = connector.PaymentFailed
+	}
+	for _, o := range w.pay(one, two) {
+		w.expect(o, "updated")
+	}
+	w.expectBooks(`ACCRECPAYMENT 100.00 ` + w.today() + ` "ch_00000001 ` + inv.Number + `"`)
+}
+
+// What a person entered is credited as any receipt, and never deleted by us.
+func TestRefundOfAnAdoptedPayment(t *testing.T) {
+	t.Parallel()
+	for policy, want := range map[connector.RefundPolicy]string{connector.RefundCreditNote: "created", connector.RefundReopen: "conflict"} {
+		t.Run(string(policy), func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, xero.Config{})
+			inv := w.invoice("100.00")
+			if _, err := w.s.PayInvoice(inv.Number, xero.PaymentDetails{Account: "610"}); err != nil {
+				t.Fatal(err)
+			}
+			receipt := w.pay(w.receipt(inv, "ch_00000001", "100.00"))[0]
+			w.expect(receipt, "adopted")
+			w.expect(w.pay(w.refund(inv, receipt, "re_00000001", "100.00", policy))[0], want)
+		})
+	}
+}
+
 // I3: the receipt is deleted and posted again, or both are found.
 func TestRefundReopenCutOff(t *testing.T) {
 	t.Parallel()

@@ -116,6 +116,9 @@ func (b *batch) reopen(ctx context.Context, r *refund, off money.Amount) error {
 		return err
 	}
 	switch {
+	case r.receiptMark == "":
+		r.conflict("take the refund "+r.mark+" off the payment in Xero by hand", "a person entered the payment that is refunded")
+		return nil
 	case left.Sign() < 0:
 		r.conflict("look at the refund "+r.mark+" in the payment service", "the refund of %s is more than the receipt of %s", off, amount)
 		return nil

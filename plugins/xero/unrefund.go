@@ -12,12 +12,14 @@ import (
 // deleted and its credit note voided, or the receipt is made whole again.
 
 func (b *batch) undoRefunds(ctx context.Context, list []*posting) {
-	for _, r := range b.lookAtRefunds(ctx, list) {
-		if err := b.undoRefund(ctx, r); err != nil {
-			r.fail(err)
-		}
-		if !r.settled() {
-			r.settle(connector.Unchanged, r.write.TargetID, "nothing of it is in the books")
+	for _, wave := range waves(list) {
+		for _, r := range b.lookAtRefunds(ctx, wave) {
+			if err := b.undoRefund(ctx, r); err != nil {
+				r.fail(err)
+			}
+			if !r.settled() {
+				r.settle(connector.Unchanged, r.write.TargetID, "nothing of it is in the books")
+			}
 		}
 	}
 }
