@@ -164,7 +164,7 @@ func TestContactAfterALostAnswer(t *testing.T) {
 	write := w.contact("Acme", "a@acme.test")
 	w.s.Faults().Add(sandbox.Fault{Method: "PUT", Path: "/api.xro/2.0/Contacts", Kind: sandbox.FaultResetAfter})
 	w.expect(w.upsert(connector.EntityContact, write)[0], "unknown outcome")
-	w.expect(w.upsert(connector.EntityContact, again(write))[0], "adopted")
+	w.expect(w.upsert(connector.EntityContact, again(write))[0], "unchanged")
 	if got, want := w.names(), "Acme <other@acme.test>; Acme (a@acme.test) <a@acme.test>"; got != want {
 		t.Errorf("contacts: %s", got)
 	}

@@ -178,6 +178,11 @@ func (j *contactJob) planNew(around []contactForm, making map[string]bool) bool 
 		return true
 	}
 	if m.found != nil {
+		// From the second attempt on it may well be our own, whose answer was lost.
+		if j.write.Attempt > 1 && j.differences(*m.found).empty() {
+			j.succeed(connector.Unchanged, *m.found)
+			return true
+		}
 		j.change, j.result = j.gaps(*m.found), connector.Adopted
 		if j.change.empty() {
 			j.succeed(connector.Adopted, *m.found)

@@ -135,7 +135,11 @@ func adoptInvoice(w connector.Write, have invoiceForm) (connector.Outcome, error
 		e.Candidates = []string{rec.ID}
 		return connector.Outcome{}, e.WithRemedy("give the new invoice another number")
 	}
-	return connector.Outcome{Result: connector.Adopted, ID: rec.ID, Record: &rec}, nil
+	out := connector.Outcome{Result: connector.Adopted, ID: rec.ID, Record: &rec}
+	if w.Attempt > 1 { // it may well be our own, whose answer was lost
+		out.Result = connector.Unchanged
+	}
+	return out, nil
 }
 
 // changeInvoice voids, or approves a draft; everything else is left alone.

@@ -238,7 +238,7 @@ func TestUpsertInvoice(t *testing.T) {
 	}}}
 	out := w.upsert(connector.EntityInvoice, write)[0]
 	w.expect(out, "created")
-	w.expect(w.upsert(connector.EntityInvoice, again(write))[0], "adopted")
+	w.expect(w.upsert(connector.EntityInvoice, again(write))[0], "unchanged")
 	wrong := write
 	changed := *write.Record.Invoice
 	changed.Number, changed.Total = "X-2", nzd("116")
