@@ -126,7 +126,7 @@ something needs a person.`,
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	c.set.bind(root.PersistentFlags())
 	root.AddCommand(c.demoCommand(), c.runCommand(), c.syncCommand(), c.connectionsCommand())
-	root.AddCommand(c.statusCommand(), c.linksCommand(), c.auditCommand(), c.failuresCommand(), c.replayCommand())
+	root.AddCommand(c.statusCommand(), c.linksCommand(), c.auditCommand(), c.failuresCommand(), c.replayCommand(), c.reconcileCommand())
 	root.AddCommand(c.recipesCommand(), c.connectorsCommand(), c.keysCommand(), c.sandboxCommand())
 	mistaken(root)
 	return root

@@ -24,6 +24,7 @@ import (
 	"github.com/ml-connector/ml-connector/host/internal/recipe"
 	"github.com/ml-connector/ml-connector/host/internal/supervisor"
 	"github.com/ml-connector/ml-connector/host/internal/vault"
+	"github.com/ml-connector/ml-connector/recipes"
 )
 
 // envMasterKey carries the master key itself, instead of a file.
@@ -201,16 +202,24 @@ func (r *rooms) recipe(name string) (*recipe.Recipe, error) {
 	return loadRecipe(r.set.recipes, name)
 }
 
+// loadRecipe reads NAME.yaml in dir, or the recipe of that name that the program
+// comes with. A name that looks like a path is a file.
 func loadRecipe(dir, name string) (*recipe.Recipe, error) {
 	path := name
-	if !strings.ContainsAny(name, `/\`) && filepath.Ext(name) == "" {
+	named := !strings.ContainsAny(name, `/\`) && filepath.Ext(name) == ""
+	if named {
 		path = filepath.Join(dir, name+".yaml")
 	}
 	rec, err := recipe.Load(path)
-	if errors.Is(err, os.ErrNotExist) {
-		return nil, usagef("recipe %s: no file %s (see: ml-connector recipes list)", name, path)
+	if !errors.Is(err, os.ErrNotExist) {
+		return rec, err
 	}
-	return rec, err
+	if named {
+		if own, e := recipes.FS.ReadFile(name + ".yaml"); e == nil {
+			return recipe.Parse("built-in "+name+".yaml", own)
+		}
+	}
+	return nil, usagef("recipe %s: no file %s (see: ml-connector recipes list)", name, path)
 }
 
 // engine makes the flow engine for the selected recipes.

@@ -93,12 +93,6 @@ func (r *run) await(ctx context.Context, needs []recipe.Need) (job.Result, error
 	for _, n := range needs {
 		f := r.plan.Recipe.Flow(n.Flow)
 		ref := Ref{r.plan.connection(f.From), f.From.Entity, n.ID}
-		if n.Reverse || n.ID == "" {
-			return r.finish(ctx, concern{
-				state: Held, reason: fmt.Sprintf("needs %s, and no record says which", n.Name),
-				remedy: "find its counterpart by hand, then replay",
-			}, audit.Entry{Kind: audit.KindHold, Outcome: "held"}, nil)
-		}
 		dep, err := r.depend(ctx, hint{recipe: r.w.Recipe, flow: n.Flow, ref: ref})
 		if err != nil {
 			return job.Result{}, err
