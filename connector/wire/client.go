@@ -67,7 +67,7 @@ func (c *Client) List(ctx context.Context, s *connector.Session, req connector.L
 		return connector.Page{}, errorOf(err, op, connector.Unavailable)
 	}
 	c.used(s, res.GetUsage())
-	recs, err := readRecords(res.GetRecords(), req.Entity)
+	recs, err := readRecords(res.GetRecords(), req.Entity, !req.IDsOnly)
 	if err != nil {
 		return connector.Page{}, nonsense(op, connector.Unavailable, err)
 	}
@@ -86,7 +86,7 @@ func (c *Client) Get(ctx context.Context, s *connector.Session, req connector.Ge
 		return nil, errorOf(err, op, connector.Unavailable)
 	}
 	c.used(s, res.GetUsage())
-	recs, err := readRecords(res.GetRecords(), req.Entity)
+	recs, err := readRecords(res.GetRecords(), req.Entity, true)
 	if err != nil {
 		return nil, nonsense(op, connector.Unavailable, err)
 	}
@@ -164,7 +164,7 @@ func (c *Client) RegisterWebhook(ctx context.Context, s *connector.Session, url 
 	return out, nil
 }
 
-func readRecords(in []*pb.Record, entity connector.Entity) ([]connector.Record, error) {
+func readRecords(in []*pb.Record, entity connector.Entity, bodies bool) ([]connector.Record, error) {
 	out := make([]connector.Record, 0, len(in))
 	for _, w := range in {
 		r, err := recordFromWire(w)
@@ -173,6 +173,9 @@ func readRecords(in []*pb.Record, entity connector.Entity) ([]connector.Record, 
 		}
 		if r.Entity != entity || r.ID == "" {
 			return nil, fmt.Errorf("asked for %s, got %s %q", entity, r.Entity, r.ID)
+		}
+		if bodies && wanting(r) {
+			return nil, fmt.Errorf("%s is empty", r.Ref())
 		}
 		out = append(out, r)
 	}

@@ -3,6 +3,7 @@ package wire
 import (
 	"context"
 	"errors"
+	"strings"
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
@@ -12,9 +13,30 @@ import (
 	pb "github.com/ml-connector/ml-connector/proto/connector/v1"
 )
 
+// The limits of an error's text. It travels in HTTP/2 headers, is stored with
+// the attempt and is read by people; a service's whole error page is none of that.
+const (
+	errorTextBytesMax  = 4 << 10
+	errorCandidatesMax = 100
+)
+
+// replacement stands for bytes that are not UTF-8, which gRPC refuses to carry:
+// an error must not lose its kind because a service answered in another charset.
+const replacement = "\uFFFD"
+
+// plain makes text of any origin fit for the wire.
+func plain(s string) string {
+	s = strings.ToValidUTF8(s, replacement)
+	if len(s) > errorTextBytesMax {
+		s = strings.ToValidUTF8(s[:errorTextBytesMax-len("…")], "") + "…"
+	}
+	return s
+}
+
 func errorToWire(e *connector.Error) *pb.Error {
-	w := &pb.Error{
-		Kind: errorKinds.wire(e.Kind), Op: e.Op, Message: e.Message, Remedy: e.Remedy, Candidates: e.Candidates,
+	w := &pb.Error{Kind: errorKinds.wire(e.Kind), Op: plain(e.Op), Message: plain(e.Message), Remedy: plain(e.Remedy)}
+	for _, id := range e.Candidates[:min(len(e.Candidates), errorCandidatesMax)] {
+		w.Candidates = append(w.Candidates, plain(id))
 	}
 	if e.RetryAfter > 0 {
 		w.RetryAfter = durationpb.New(e.RetryAfter)
@@ -37,7 +59,7 @@ func errorFromWire(w *pb.Error) *connector.Error {
 // its detail.
 func statusOf(err error, op string) error {
 	e := connector.AsError(err, op)
-	st, detailErr := status.New(codes.FailedPrecondition, e.Error()).WithDetails(errorToWire(e))
+	st, detailErr := status.New(codes.FailedPrecondition, plain(e.Error())).WithDetails(errorToWire(e))
 	if detailErr != nil {
 		return status.Error(codes.Internal, "error could not be encoded")
 	}

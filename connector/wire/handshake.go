@@ -2,6 +2,8 @@ package wire
 
 import (
 	"context"
+	"os"
+	"time"
 
 	"github.com/hashicorp/go-hclog"
 	"github.com/hashicorp/go-plugin"
@@ -71,21 +73,41 @@ func DialOptions() []grpc.DialOption {
 		grpc.MaxCallRecvMsgSize(messageBytesMax), grpc.MaxCallSendMsgSize(messageBytesMax))}
 }
 
-// Serve runs a connector as a plugin process until the host ends it. It is the
-// whole of a plugin's main. Run by hand, it says that it is a plugin and exits.
+func serverOptions() []grpc.ServerOption {
+	return []grpc.ServerOption{grpc.MaxRecvMsgSize(messageBytesMax), grpc.MaxSendMsgSize(messageBytesMax)}
+}
+
+// hostEvery is how often a plugin looks whether its host is still there.
+const hostEvery = time.Second
+
+// endWithHost ends the process when its parent is another than at the start: a
+// host that was killed cannot stop its plugins any more.
+func endWithHost(log hclog.Logger) {
+	host := os.Getppid()
+	for range time.Tick(hostEvery) {
+		if os.Getppid() != host {
+			log.Warn("the host is gone, the plugin ends")
+			os.Exit(1)
+		}
+	}
+}
+
+// Serve runs a connector as a plugin process until the host ends it or is gone.
+// It is the whole of a plugin's main. Run by hand, it says that it is a plugin
+// and exits.
 func Serve(c connector.Connector) {
 	log := hclog.New(&hclog.LoggerOptions{
 		Name:       c.Manifest().Name,
 		Level:      hclog.Trace, // the host filters
 		JSONFormat: true,
 	})
+	go endWithHost(log)
 	plugin.Serve(&plugin.ServeConfig{
 		HandshakeConfig:  Handshake(),
 		VersionedPlugins: Plugins(c, log),
 		Logger:           log,
 		GRPCServer: func(opts []grpc.ServerOption) *grpc.Server {
-			return grpc.NewServer(append(opts,
-				grpc.MaxRecvMsgSize(messageBytesMax), grpc.MaxSendMsgSize(messageBytesMax))...)
+			return grpc.NewServer(append(opts, serverOptions()...)...)
 		},
 	})
 }

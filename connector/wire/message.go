@@ -3,6 +3,7 @@ package wire
 import (
 	"fmt"
 	"net/http"
+	"strings"
 
 	"github.com/ml-connector/ml-connector/connector"
 	pb "github.com/ml-connector/ml-connector/proto/connector/v1"
@@ -135,10 +136,15 @@ func writeToWire(v connector.Write) *pb.Write {
 	}
 }
 
-func writeFromWire(w *pb.Write) (connector.Write, error) {
+// writeFromWire reads a write of one entity, so that a connector need not look
+// whether the body is there.
+func writeFromWire(w *pb.Write, entity connector.Entity) (connector.Write, error) {
 	rec, err := recordFromWire(w.GetRecord())
 	if err != nil {
 		return connector.Write{}, err
+	}
+	if rec.Entity != entity || wanting(rec) {
+		return connector.Write{}, fmt.Errorf("write %q of %s holds a record of %q, or an empty one", w.GetKey(), entity, rec.Entity)
 	}
 	var r reader
 	v := connector.Write{
@@ -147,7 +153,7 @@ func writeFromWire(w *pb.Write) (connector.Write, error) {
 			Refunds:      readEnum(&r, refundPolicies, w.GetPolicy().GetRefunds()),
 			LockedPeriod: readEnum(&r, lockedPolicies, w.GetPolicy().GetLockedPeriod()),
 		},
-		Attempt: max(int(w.GetAttempt()), 1), IntendedAt: timeFromWire(w.GetIntendedAt()),
+		Attempt: max(int(w.GetAttempt()), 1), IntendedAt: r.time(w.GetIntendedAt()),
 	}
 	if v.Key == "" {
 		return v, fmt.Errorf("a write without an idempotency key")
@@ -156,7 +162,7 @@ func writeFromWire(w *pb.Write) (connector.Write, error) {
 }
 
 func outcomeToWire(o connector.Outcome) *pb.Outcome {
-	w := &pb.Outcome{Result: results.wire(o.Result), Id: o.ID, Reason: o.Reason}
+	w := &pb.Outcome{Result: results.wire(o.Result), Id: o.ID, Reason: plain(o.Reason)}
 	if o.Record != nil {
 		w.Record = recordToWire(*o.Record)
 	}
@@ -210,7 +216,7 @@ func eventFromWire(w *pb.Event) (connector.Event, error) {
 	e := connector.Event{
 		Ref:        connector.Ref{Entity: readEnum(&r, entities, w.GetEntity()), ID: w.GetId()},
 		Kind:       readEnum(&r, eventKinds, w.GetKind()),
-		OccurredAt: timeFromWire(w.GetOccurredAt()), DedupeKey: w.GetDedupeKey(), AccountID: w.GetAccountId(),
+		OccurredAt: r.time(w.GetOccurredAt()), DedupeKey: w.GetDedupeKey(), AccountID: w.GetAccountId(),
 	}
 	if e.Ref.ID == "" || e.Ref.Entity == "" {
 		r.keep(fmt.Errorf("an event that names no record"))
@@ -218,10 +224,13 @@ func eventFromWire(w *pb.Event) (connector.Event, error) {
 	return e, r.err
 }
 
+// headersToWire takes the first value of each header. A header may hold any
+// bytes, the wire only valid text: what is not becomes U+FFFD, which no
+// signature contains.
 func headersToWire(h http.Header) map[string]string {
 	out := make(map[string]string, len(h))
 	for k := range h {
-		out[k] = h.Get(k)
+		out[strings.ToValidUTF8(k, replacement)] = strings.ToValidUTF8(h.Get(k), replacement)
 	}
 	return out
 }

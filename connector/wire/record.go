@@ -3,6 +3,9 @@ package wire
 import (
 	"errors"
 	"fmt"
+	"time"
+
+	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/ml-connector/ml-connector/connector"
 	"github.com/ml-connector/ml-connector/money"
@@ -42,12 +45,10 @@ func recordFromWire(w *pb.Record) (connector.Record, error) {
 	if err != nil {
 		return connector.Record{}, err
 	}
-	r := connector.Record{
-		Entity:    entity,
-		ID:        w.GetId(),
-		Version:   w.GetVersion(),
-		UpdatedAt: timeFromWire(w.GetUpdatedAt()),
-		Gone:      w.GetGone(),
+	r := connector.Record{Entity: entity, ID: w.GetId(), Version: w.GetVersion(), Gone: w.GetGone()}
+	r.UpdatedAt, err = timeFromWire(w.GetUpdatedAt())
+	if err != nil {
+		return connector.Record{}, fmt.Errorf("record %s/%s: %w", entity, w.GetId(), err)
 	}
 	body := entity
 	switch b := w.GetBody().(type) {
@@ -68,6 +69,12 @@ func recordFromWire(w *pb.Record) (connector.Record, error) {
 		return connector.Record{}, fmt.Errorf("record %s/%s: %w", entity, w.GetId(), err)
 	}
 	return r, nil
+}
+
+// wanting reports whether a record lacks the body that it should have: only a
+// record that is gone may come without one.
+func wanting(r connector.Record) bool {
+	return !r.Gone && r.Invoice == nil && r.Payment == nil && r.Contact == nil
 }
 
 func invoiceToWire(v *connector.Invoice) *pb.Invoice {
@@ -139,7 +146,7 @@ func paymentFromWire(w *pb.Payment) (*connector.Payment, error) {
 	v := &connector.Payment{
 		Kind:   readEnum(&r, paymentKinds, w.GetKind()),
 		Status: readEnum(&r, paymentStatuses, w.GetStatus()),
-		Amount: r.money(w.GetAmount()), PaidAt: timeFromWire(w.GetPaidAt()), Date: r.date(w.GetDate()),
+		Amount: r.money(w.GetAmount()), PaidAt: r.time(w.GetPaidAt()), Date: r.date(w.GetDate()),
 		InvoiceID: w.GetInvoiceId(), ContactID: w.GetContactId(), PaymentOf: w.GetPaymentOf(), RefundIDs: w.GetRefundIds(),
 		Account: w.GetAccount(), Reference: w.GetReference(), Label: w.GetLabel(), Note: w.GetNote(),
 		Marks: w.GetMarks(), Extra: r.values(w.GetExtra()),
@@ -203,6 +210,12 @@ func (r *reader) date(w *pb.Date) connector.Date {
 	d, err := dateFromWire(w)
 	r.keep(err)
 	return d
+}
+
+func (r *reader) time(w *timestamppb.Timestamp) time.Time {
+	t, err := timeFromWire(w)
+	r.keep(err)
+	return t
 }
 
 func (r *reader) decimal(s string) money.Decimal {

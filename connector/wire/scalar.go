@@ -26,9 +26,18 @@ func newEnum[G comparable, P ~int32](name string, to map[G]P) enum[G, P] {
 	return enum[G, P]{name: name, to: to, from: from}
 }
 
-// wire returns the number of a word; the zero word is unspecified, and so is a
-// word that the contract does not have.
-func (e enum[G, P]) wire(g G) P { return e.to[g] }
+// foreign is sent for a word that the contract does not have. No enumeration has
+// this number, so the other side refuses it instead of taking it for unspecified.
+const foreign = -1
+
+// wire returns the number of a word; the zero word is unspecified.
+func (e enum[G, P]) wire(g G) P {
+	p, ok := e.to[g]
+	if zero := *new(G); !ok && g != zero {
+		return foreign
+	}
+	return p
+}
 
 // read returns the word of a number. Zero is the zero word; any other number
 // that this build does not know is an error: guessing could move money.
@@ -74,7 +83,7 @@ func dateFromWire(d *pb.Date) (connector.Date, error) {
 		return connector.Date{}, nil
 	}
 	out := connector.Date{Year: int(d.GetYear()), Month: time.Month(d.GetMonth()), Day: int(d.GetDay())}
-	if connector.DateOf(out.In(time.UTC)) != out {
+	if d.GetYear() < 1 || d.GetYear() > 9999 || connector.DateOf(out.In(time.UTC)) != out {
 		return connector.Date{}, fmt.Errorf("%04d-%02d-%02d is not in the calendar", d.GetYear(), d.GetMonth(), d.GetDay())
 	}
 	return out, nil
@@ -87,11 +96,16 @@ func timeToWire(t time.Time) *timestamppb.Timestamp {
 	return timestamppb.New(t)
 }
 
-func timeFromWire(t *timestamppb.Timestamp) time.Time {
+// timeFromWire reads a time in UTC; only the years 1 to 9999 can be written as
+// text again.
+func timeFromWire(t *timestamppb.Timestamp) (time.Time, error) {
 	if t == nil {
-		return time.Time{}
+		return time.Time{}, nil
 	}
-	return t.AsTime() // UTC
+	if err := t.CheckValid(); err != nil {
+		return time.Time{}, fmt.Errorf("time %d s is out of range: %w", t.GetSeconds(), err)
+	}
+	return t.AsTime(), nil
 }
 
 func decimalFromWire(s string) (money.Decimal, error) {
@@ -144,7 +158,11 @@ func valuesFromWire(in map[string]*pb.Value) (map[string]connector.Value, error)
 			}
 			v.Money = m
 		case *pb.Value_Time:
-			v.Time = timeFromWire(x.Time)
+			t, err := timeFromWire(x.Time)
+			if err != nil {
+				return nil, fmt.Errorf("extra field %s: %w", k, err)
+			}
+			v.Time = t
 		case *pb.Value_Text:
 			v.Text = x.Text
 		}

@@ -84,8 +84,12 @@ func (s *server) List(ctx context.Context, req *pb.ListRequest) (_ *pb.ListRespo
 	if err != nil {
 		return nil, statusOf(invalid(op, err), op)
 	}
+	since, err := timeFromWire(req.GetSince())
+	if err != nil {
+		return nil, statusOf(invalid(op, err), op)
+	}
 	page, err := s.c.List(ctx, sess, connector.ListRequest{
-		Entity: entity, Cursor: req.GetCursor(), Since: timeFromWire(req.GetSince()),
+		Entity: entity, Cursor: req.GetCursor(), Since: since,
 		PageSize: int(req.GetPageSize()), IDsOnly: req.GetIdsOnly(),
 	})
 	if err != nil {
@@ -127,7 +131,7 @@ func (s *server) Upsert(ctx context.Context, req *pb.UpsertRequest) (_ *pb.Upser
 	}
 	in := connector.UpsertRequest{Entity: entity}
 	for _, w := range req.GetWrites() {
-		v, err := writeFromWire(w)
+		v, err := writeFromWire(w, entity)
 		if err != nil {
 			return nil, statusOf(invalid(op, err), op)
 		}
@@ -180,13 +184,17 @@ func (s *server) verify(ctx context.Context, sess *connector.Session, d *pb.Deli
 	if !ok {
 		return nil, statusOf(connector.Errorf(connector.Invalid, op, "this connector receives no webhooks"), op)
 	}
+	at, err := timeFromWire(d.GetReceivedAt())
+	if err != nil {
+		return nil, statusOf(invalid(op, err), op)
+	}
 	v, err := r.VerifyWebhook(ctx, sess, connector.WebhookRequest{
-		Header: headersFromWire(d.GetHeaders()), Body: d.GetBody(), ReceivedAt: timeFromWire(d.GetReceivedAt()),
+		Header: headersFromWire(d.GetHeaders()), Body: d.GetBody(), ReceivedAt: at,
 	})
 	if err != nil {
 		return nil, statusOf(err, op)
 	}
-	res := &pb.SubscribeResponse{Verdict: verdicts.wire(v.Verdict), Reason: v.Reason, DeliveryId: v.DeliveryID}
+	res := &pb.SubscribeResponse{Verdict: verdicts.wire(v.Verdict), Reason: plain(v.Reason), DeliveryId: v.DeliveryID}
 	for _, e := range v.Events {
 		res.Events = append(res.Events, eventToWire(e))
 	}
