@@ -4,12 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
-	"github.com/goccy/go-yaml"
 	"github.com/hashicorp/go-hclog"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -48,9 +48,9 @@ func (s *settings) bind(f *pflag.FlagSet) {
 }
 
 // resolve fills every flag that was not given from the environment, then from
-// the configuration file.
+// the configuration file. A variable that is empty is one that is not set.
 func (s *settings) resolve(cmd *cobra.Command) error {
-	if v, ok := os.LookupEnv(envName("config")); ok && !cmd.Flags().Changed("config") {
+	if v := os.Getenv(envName("config")); v != "" && !cmd.Flags().Changed("config") {
 		s.config = v
 	}
 	file, err := s.readConfig()
@@ -59,11 +59,9 @@ func (s *settings) resolve(cmd *cobra.Command) error {
 	}
 	var errs []error
 	known := map[string]bool{}
-	for c := cmd.Root(); c != nil; c = nil {
-		markKnown(c, known)
-	}
-	for name := range file {
-		if !known[name] {
+	markKnown(cmd.Root(), known)
+	for _, name := range slices.Sorted(maps.Keys(file)) {
+		if !known[name] || name == "config" || name == "help" {
 			errs = append(errs, fmt.Errorf("%s: unknown setting %q (settings have the names of flags)", s.config, name))
 		}
 	}
@@ -71,19 +69,48 @@ func (s *settings) resolve(cmd *cobra.Command) error {
 		if f.Changed || f.Name == "help" || f.Name == "config" {
 			return
 		}
-		if v, ok := os.LookupEnv(envName(f.Name)); ok {
-			if err := cmd.Flags().Set(f.Name, v); err != nil {
+		if v := os.Getenv(envName(f.Name)); v != "" {
+			if err := setAll(cmd.Flags(), f, envValues(f, v)); err != nil {
 				errs = append(errs, fmt.Errorf("%s: %w", envName(f.Name), err))
 			}
 			return
 		}
-		for _, v := range file[f.Name] {
-			if err := cmd.Flags().Set(f.Name, v); err != nil {
-				errs = append(errs, fmt.Errorf("%s: %s: %w", s.config, f.Name, err))
-			}
+		if v := file[f.Name]; v.many && !repeatable(f) {
+			errs = append(errs, fmt.Errorf("%s: %s takes one value", s.config, f.Name))
+		} else if err := setAll(cmd.Flags(), f, v.texts); err != nil {
+			errs = append(errs, fmt.Errorf("%s: %s: %w", s.config, f.Name, err))
 		}
 	})
 	return errors.Join(errs...)
+}
+
+func setAll(flags *pflag.FlagSet, f *pflag.Flag, values []string) error {
+	for _, v := range values {
+		if err := flags.Set(f.Name, v); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// repeatable reports whether a flag can be given several times.
+func repeatable(f *pflag.Flag) bool {
+	return f.Value.Type() == "stringArray" || f.Value.Type() == "stringSlice"
+}
+
+// envValues splits a variable whose flag can be given several times: one value
+// to a line.
+func envValues(f *pflag.Flag, v string) []string {
+	if !repeatable(f) {
+		return []string{v}
+	}
+	var out []string
+	for line := range strings.Lines(v) {
+		if line = strings.TrimSpace(line); line != "" {
+			out = append(out, line)
+		}
+	}
+	return out
 }
 
 // markKnown collects the flags of a command and all below it: one file serves
@@ -99,41 +126,6 @@ func markKnown(cmd *cobra.Command, known map[string]bool) {
 
 func envName(flag string) string {
 	return "ML_CONNECTOR_" + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
-}
-
-// readConfig reads the file as flag name to values.
-func (s *settings) readConfig() (map[string][]string, error) {
-	optional := s.config == ""
-	if optional {
-		s.config = configDefault
-	}
-	b, err := os.ReadFile(s.config)
-	if optional && errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, fmt.Errorf("configuration file: %w", err)
-	}
-	var raw map[string]any
-	if err := yaml.Unmarshal(b, &raw); err != nil {
-		return nil, fmt.Errorf("%s: %w", s.config, err)
-	}
-	out := make(map[string][]string, len(raw))
-	for k, v := range raw {
-		switch v := v.(type) {
-		case []any:
-			for _, x := range v {
-				out[k] = append(out[k], fmt.Sprint(x))
-			}
-		case map[string]any: // param: {clearing_account: "610"}
-			for name, x := range v {
-				out[k] = append(out[k], fmt.Sprintf("%s=%v", name, x))
-			}
-		default:
-			out[k] = []string{fmt.Sprint(v)}
-		}
-	}
-	return out, nil
 }
 
 func (s *settings) keyPath() string {
