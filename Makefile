@@ -76,7 +76,7 @@ verify: $(PROTO_TOOLS) ## generated code, go.mod and formatting are as they shou
 	diff -r --exclude='*.proto' "$$fresh/connector" proto/connector || \
 		{ echo "proto/ is stale: run make generate" >&2; exit 1; }
 	go mod tidy -diff
-	@unformatted=$$(gofmt -l connector host money plugins proto sandbox test); \
+	@unformatted=$$(gofmt -l $$(go list -f '{{.Dir}}' ./...)); \
 	if [ -n "$$unformatted" ]; then \
 		echo "not formatted, run gofmt -w on:" >&2; echo "$$unformatted" >&2; exit 1; \
 	fi
@@ -84,7 +84,7 @@ verify: $(PROTO_TOOLS) ## generated code, go.mod and formatting are as they shou
 
 .PHONY: fuzz
 fuzz: ## every fuzz target for FUZZ_TIME (20s)
-	@set -e; grep -rl --include='*_test.go' '^func Fuzz' connector host money plugins sandbox | while read -r file; do \
+	@set -e; grep -rl --include='*_test.go' --exclude-dir='.*' '^func Fuzz' money connector examples host plugins sandbox | while read -r file; do \
 		for target in $$(sed -n 's/^func \(Fuzz[A-Za-z0-9_]*\)(.*/\1/p' "$$file"); do \
 			echo "== $$target in $$(dirname "$$file")"; \
 			go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZ_TIME) "./$$(dirname "$$file")" </dev/null; \
