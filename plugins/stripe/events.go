@@ -152,14 +152,23 @@ func (l *lister) fold(rows []*stripe.Event) (out []found, used int) {
 			at[id] = len(out)
 			out = append(out, found{id: id})
 		}
-		for _, id := range t.ids {
+		for n, id := range t.ids {
 			if i, ok := at[id]; ok {
-				out[i].at, out[i].gone = eventTime(ev.Created), t.gone
+				out[i].at, out[i].gone, out[i].key = eventTime(ev.Created), t.gone, eventKey(ev.ID, id, n)
 			}
 		}
 		used++
 	}
 	return out, used
+}
+
+// eventKey is the dedupe key of the nth record that an event concerns: the first
+// is what the event is about, a further one the charge of a refund.
+func eventKey(event, id string, n int) string {
+	if n == 0 {
+		return event
+	}
+	return event + "/" + id
 }
 
 // advance moves the mark. At the end it stays a little behind, and the events

@@ -14,6 +14,7 @@ import (
 type found struct {
 	id   string
 	at   time.Time // of the event; zero in a backfill
+	key  string    // the event's dedupe key, as a webhook would carry it; empty in a backfill
 	gone bool
 	rec  *connector.Record // when the list already said it all
 }
@@ -76,6 +77,7 @@ func (l *lister) records(ctx context.Context, rows []found) ([]connector.Record,
 			rec := &connector.Record{Entity: l.req.Entity, ID: f.id, Gone: f.gone}
 			switch {
 			case l.req.IDsOnly || f.gone:
+				rec.Version = f.key // a change that a webhook told of is recognised by it
 			case f.rec != nil:
 				rec = f.rec
 			default:

@@ -152,13 +152,13 @@ func (c *Connector) readDelivery(s *connector.Session, body []byte) connector.We
 		account = s.AccountID
 	}
 	for i, id := range t.ids {
-		kind, key := eventKind(d.Type), d.ID
+		kind := eventKind(d.Type)
 		if i > 0 { // the charge of a refund
-			kind, key = connector.EventUpdated, d.ID+"/"+id
+			kind = connector.EventUpdated
 		}
 		out.Events = append(out.Events, connector.Event{
 			Ref: connector.Ref{Entity: t.entity, ID: id}, Kind: kind, OccurredAt: eventTime(d.Created),
-			DedupeKey: key, AccountID: account,
+			DedupeKey: eventKey(d.ID, id, i), AccountID: account,
 		})
 	}
 	return out

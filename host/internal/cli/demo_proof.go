@@ -66,7 +66,8 @@ func (d *day) prove(ctx context.Context) error {
 		}
 	}
 	sums := d.stripe.State()
-	for cur, taken := range sums.Charges {
+	for _, cur := range slices.Sorted(maps.Keys(sums.Charges)) {
+		taken := sums.Charges[cur]
 		c, err := money.ParseCurrency(cur)
 		if err != nil {
 			return err

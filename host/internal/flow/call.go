@@ -2,7 +2,9 @@ package flow
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/ml-connector/ml-connector/connector"
 )
@@ -78,31 +80,55 @@ func (e *Engine) upsertBatch(ctx context.Context, l lane) (int, error) {
 }
 
 // callGet reads several records in one call. A record that is not there is nil.
+// A record that the connector cannot represent gets its own error, and the
+// others are read without it.
 func (e *Engine) callGet(ctx context.Context, l lane, ids []string) []reply[*connector.Record] {
-	distinct := make([]string, 0, len(ids))
-	seen := map[string]bool{}
+	var left []string
 	for _, id := range ids {
-		if !seen[id] {
-			seen[id] = true
-			distinct = append(distinct, id)
+		if !slices.Contains(left, id) {
+			left = append(left, id)
 		}
 	}
-	found := map[string]*connector.Record{}
-	err := e.call(ctx, l.connection, connector.PriorityRead, func(plug Connector, s *connector.Session) error {
-		recs, err := plug.Get(ctx, s, connector.GetRequest{Entity: l.entity, IDs: distinct})
+	found := map[string]reply[*connector.Record]{}
+	for len(left) > 0 {
+		recs, err := e.get(ctx, l, left)
 		for i := range recs {
-			found[recs[i].ID] = &recs[i]
+			found[recs[i].ID] = reply[*connector.Record]{answer: &recs[i]}
 		}
-		return err
-	})
-	if err != nil {
-		return same[*connector.Record](len(ids), err)
+		if err == nil {
+			break
+		}
+		bad := unreadable(err, left)
+		if len(bad) == 0 || len(left) == 1 {
+			return same[*connector.Record](len(ids), err)
+		}
+		for _, id := range bad {
+			found[id] = reply[*connector.Record]{err: err}
+		}
+		left = slices.DeleteFunc(left, func(id string) bool { return slices.Contains(bad, id) })
 	}
 	out := make([]reply[*connector.Record], len(ids))
 	for i, id := range ids {
-		out[i].answer = found[id]
+		out[i] = found[id]
 	}
 	return out
+}
+
+func (e *Engine) get(ctx context.Context, l lane, ids []string) (recs []connector.Record, err error) {
+	err = e.call(ctx, l.connection, connector.PriorityRead, func(plug Connector, s *connector.Session) (err error) {
+		recs, err = plug.Get(ctx, s, connector.GetRequest{Entity: l.entity, IDs: ids})
+		return err
+	})
+	return recs, err
+}
+
+// unreadable returns the ids that an Invalid error names as its cause.
+func unreadable(err error, asked []string) []string {
+	var e *connector.Error
+	if !errors.As(err, &e) || e.Kind != connector.Invalid {
+		return nil
+	}
+	return slices.DeleteFunc(slices.Clone(e.Candidates), func(id string) bool { return !slices.Contains(asked, id) })
 }
 
 // callUpsert writes several records in one call.

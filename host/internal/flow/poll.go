@@ -125,6 +125,10 @@ func (e *Engine) list(ctx context.Context, name string, req connector.ListReques
 // already worked on, through a webhook or as our own echo, is left alone.
 func (e *Engine) takeIn(ctx context.Context, tx *db.Tx, s Source, rec connector.Record) (int, error) {
 	n := 0
+	told, err := e.told(ctx, tx, s.Connection, rec)
+	if err != nil {
+		return n, err
+	}
 	for _, h := range e.hints(s.Connection, rec.Ref()) {
 		if h.recipe != s.Recipe {
 			continue
@@ -133,7 +137,7 @@ func (e *Engine) takeIn(ctx context.Context, tx *db.Tx, s Source, rec connector.
 		if err != nil {
 			return n, err
 		}
-		if known {
+		if known || told {
 			continue
 		}
 		if _, err := e.touch(ctx, tx, h); err != nil {
@@ -142,6 +146,20 @@ func (e *Engine) takeIn(ctx context.Context, tx *db.Tx, s Source, rec connector.
 		n++
 	}
 	return n, nil
+}
+
+// told reports whether a listed change was told of before, by a webhook or an
+// earlier poll: a service that lists events gives each a version that is the
+// webhook's key. Otherwise it notes the change, so that a later webhook for it
+// adds nothing.
+func (e *Engine) told(ctx context.Context, tx *db.Tx, connection string, rec connector.Record) (bool, error) {
+	if rec.Version == "" {
+		return false, nil
+	}
+	fresh, err := e.storeEvent(ctx, tx, connection, 0, connector.Event{
+		Ref: rec.Ref(), Kind: connector.EventUpdated, OccurredAt: rec.UpdatedAt, DedupeKey: rec.Version,
+	}, ByPoll)
+	return !fresh, err
 }
 
 func seen(ctx context.Context, tx *db.Tx, h hint, version string) (bool, error) {

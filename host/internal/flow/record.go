@@ -115,6 +115,9 @@ func (r *run) keep(ctx context.Context, tx *db.Tx, out connector.Outcome) error 
 		to.ID = out.ID
 	}
 	if to.ID != "" {
+		if err := r.unshared(ctx, tx, to); err != nil {
+			return err
+		}
 		why := string(out.Result)
 		if out.Reason != "" {
 			why += ": " + out.Reason
@@ -141,6 +144,18 @@ func (r *run) keep(ctx context.Context, tx *db.Tx, out connector.Outcome) error 
 		return err
 	}
 	return r.wake(ctx, tx)
+}
+
+// unshared refuses to take a record for the counterpart of two: one of them is a
+// duplicate, and a person must say which.
+func (r *run) unshared(ctx context.Context, tx *db.Tx, to Ref) error {
+	other, err := partner(ctx, tx, r.w.Recipe, to, lane{r.w.Source.Connection, r.w.Source.Entity}, false)
+	if err != nil || other == "" || other == r.w.Source.ID {
+		return err
+	}
+	e := connector.Errorf(connector.Conflict, "link "+r.w.Source.String(), "%s is already the counterpart of %s", to, other)
+	e.Candidates = []string{other}
+	return e.WithRemedy("one of the two is a duplicate: merge or remove it, then replay")
 }
 
 // foresee notes what the inverse flow will wish for when it sees the record that

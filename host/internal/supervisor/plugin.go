@@ -169,7 +169,7 @@ func (p *Plugin) start(ctx context.Context) error {
 		AllowedProtocols: []plugin.Protocol{plugin.ProtocolGRPC},
 		GRPCDialOptions:  wire.DialOptions(),
 		StartTimeout:     p.s.cfg.Start,
-		Logger:           p.log,
+		Logger:           ownLog{p.log},
 	})
 	wired, manifest, err := shake(ctx, proc)
 	if err != nil {
@@ -245,6 +245,16 @@ func (p *Plugin) stop() {
 		proc.Kill()
 	}
 }
+
+// ownLog takes what go-plugin says of a process, which we stop as a matter of
+// course after each command, out of the operator's sight.
+type ownLog struct{ hclog.Logger }
+
+// Info passes on at debug level.
+func (l ownLog) Info(msg string, args ...any) { l.Debug(msg, args...) }
+
+// Named keeps the plugin's own lines at their own level.
+func (l ownLog) Named(name string) hclog.Logger { return l.Logger.Named(name) }
 
 func passEnv() []string {
 	env := []string{"TZ=UTC"}
