@@ -9,6 +9,10 @@ import (
 
 // Secret is text that must not be shown. Printing, logging or marshalling one
 // yields "[redacted]"; Reveal is the only way to its value.
+//
+// Some printers look past methods, and it must not be left to them: never make a
+// Secret the key of a map, never keep one in an unexported field of something that
+// is printed, never log a slice of them.
 type Secret string
 
 const redacted = "[redacted]"
