@@ -1,0 +1,35 @@
+// Package e2e drives the built binaries from outside, as their users do: a real
+// host, real plugin processes, the command line, and the stateful stand-ins for
+// Xero and Stripe behind a loopback listener.
+//
+// Each file in testdata/ is one story and opens with the sentence that it
+// proves. TestScripts runs them; besides the commands of testscript
+// (https://pkg.go.dev/github.com/rogpeppe/go-internal/testscript) they use:
+//
+//	ml [CODE] ARG…                    run ml-connector, expect that exit code (default 0); then stdout, stderr, json
+//	connect [xero|stripe [NAME]]…     add and authorise the connections, webhook endpoints included
+//	authorize [NAME]                  go through the OAuth flow with a browser that consents at once
+//	host [ARG…]                       start `ml-connector run`, wait until it is ready
+//	host-stop, host-kill              SIGTERM, SIGKILL; both wait for the process and its plugins to be gone
+//	plugin-kill NAME                  SIGKILL a plugin of the running host
+//	arm WHAT SIDE N before|after      kill host or plugin-NAME at the Nth write that reaches SIDE from now on,
+//	                                  before it is done or after it, with its answer lost
+//	gone                              wait until the armed kill has happened
+//	both|xero|stripe VERB …           pull a lever of the stand-ins: see levers in lever_test.go
+//	set VAR QUERY FIELD               keep a field of the one record that QUERY finds
+//	expect QUERY [COUNT]              so many records are found now (default 1)
+//	until DURATION QUERY [COUNT]      poll until so many are found
+//	idle                              wait until nothing is queued, in flight or waiting on either side
+//	prove                             the books agree: one posting per charge and refund, one bill per invoice
+//	json PATH WANT                    a value in the last standard output; WANT may be ~REGEXP
+//	webhook NAME WANT_STATUS FLAG…    post a delivery that a stranger could make
+//	leaks                             no secret is anywhere that it does not belong
+//	edit FILE OLD NEW                 replace text in a file, which must be there
+//
+// A QUERY is SIDE NOUN FILTER…: the side is xero, stripe (a list of the control
+// API) or cli (a list that `--json` prints); a filter is PATH=VALUE, PATH!=VALUE
+// or PATH~REGEXP, where a path is names with dots.
+//
+// ML_CONNECTOR_BIN names a folder with prebuilt binaries; without it they are
+// built once.
+package e2e
