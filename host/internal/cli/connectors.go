@@ -24,7 +24,7 @@ func (c *command) connectorsCommand() *cobra.Command {
 		Use:   "connectors",
 		Short: "List, describe, verify and accept connectors",
 	}
-	cmd.AddCommand(
+	cmd.AddCommand(c.verifyCommand(),
 		&cobra.Command{
 			Use:   "list",
 			Short: "List the connectors in --plugins",
