@@ -1,6 +1,6 @@
 // Package connector is the SDK for ml-connector: what a connector is, in Go.
 //
-// A connector is the code for one service. It implements [Connector] — six
+// A connector is the code for one service. It implements [Connector] — five
 // methods, three of them the verbs List, Get and Upsert — and is turned into a
 // plugin executable by package wire:
 //

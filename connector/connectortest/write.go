@@ -178,11 +178,11 @@ func kept(got, want connector.Record) error {
 // exactAmounts writes an invoice in each currency. I6: the sum comes back as it
 // was, or the write is refused; a service may not know a currency.
 func (s *suite) exactAmounts(ctx context.Context) error {
-	if err := s.canWrite(connector.EntityInvoice); err != nil {
-		return err
-	}
 	if !s.manifest.Can(connector.EntityInvoice, connector.VerbUpsert) {
 		return skip("the connector writes no invoices")
+	}
+	if err := s.canWrite(connector.EntityInvoice); err != nil {
+		return err
 	}
 	written := 0
 	var errs []error
