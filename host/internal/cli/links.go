@@ -67,13 +67,17 @@ func (c *command) listLinks(ctx context.Context, entity string, all bool) error 
 		c.say("no links")
 		return nil
 	}
-	t := c.table("LABEL", "FROM", "TO", "SINCE", "ENDED")
+	head := []string{"LABEL", "FROM", "TO", "SINCE"}
+	if all {
+		head = append(head, "ENDED")
+	}
+	t := c.table(head...)
 	for _, l := range links {
-		ended := ""
-		if !l.EndedAt.IsZero() {
-			ended = moment(l.EndedAt)
+		cells := []string{cut(l.Label, labelWidth), l.From, l.To, moment(l.CreatedAt)}
+		if all {
+			cells = append(cells, moment(l.EndedAt))
 		}
-		t.row(cut(l.Label, labelWidth), l.From, l.To, moment(l.CreatedAt), ended)
+		t.row(cells...)
 	}
 	return t.flush()
 }

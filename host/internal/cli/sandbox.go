@@ -15,9 +15,8 @@ import (
 	"github.com/ml-connector/ml-connector/sandbox/xero"
 )
 
-// sandboxSigningSecret signs the stand-in's Stripe webhooks. A stand-in guards
-// nothing: it is no secret.
-const sandboxSigningSecret = "whsec_sandbox0000000000000000" //nolint:gosec // see above
+// sandboxSigningSecret signs the webhooks of Stripe's stand-in. It guards nothing.
+const sandboxSigningSecret = "whsec_sandbox0000000000000000"
 
 type sandboxFlags struct {
 	listen      string

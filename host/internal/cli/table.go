@@ -29,7 +29,7 @@ func (t *table) row(cells ...string) {
 	for i, x := range cells {
 		cells[i] = strings.NewReplacer("\n", " ", "\t", " ").Replace(x)
 	}
-	fmt.Fprintln(t.w, strings.TrimRight(strings.Join(cells, "\t"), "\t"))
+	fmt.Fprintln(t.w, strings.Join(cells, "\t"))
 }
 
 // fact adds a row unless there is nothing to say.
