@@ -19,6 +19,7 @@
 //	set VAR QUERY FIELD               keep a field of the one record that QUERY finds
 //	expect QUERY [COUNT]              so many records are found now (default 1)
 //	until DURATION QUERY [COUNT]      poll until so many are found
+//	burst KIND FROM TO                many invoices, payments or refunds at once
 //	idle                              wait until nothing is queued, in flight or waiting on either side
 //	prove                             the books agree: one posting per charge and refund, one bill per invoice
 //	json PATH WANT                    a value in the last standard output; WANT may be ~REGEXP
@@ -28,7 +29,8 @@
 //
 // A QUERY is SIDE NOUN FILTER…: the side is xero, stripe (a list of the control
 // API) or cli (a list that `--json` prints); a filter is PATH=VALUE, PATH!=VALUE
-// or PATH~REGEXP, where a path is names with dots.
+// or PATH~REGEXP, where a path is names with dots. A COUNT is a number, or a number
+// and + for that many or more.
 //
 // ML_CONNECTOR_BIN names a folder with prebuilt binaries; without it they are
 // built once.

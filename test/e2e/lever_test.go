@@ -53,7 +53,7 @@ var stripeLevers = map[string]lever{
 	"settle":        {path: "invoices/{}/settle", fields: []string{"outcome"}, optional: 1},
 	"void":          {path: "invoices/{}/void"},
 	"charge":        {path: "charges", fields: []string{"amount:", "currency"}},
-	"refund":        {path: "charges/{}/refund", fields: []string{"amount:", "status"}, optional: 1},
+	"refund":        {path: "charges/{}/refund", fields: []string{"amount:", "status"}, optional: 2},
 	"fail-refund":   {path: "refunds/{}/fail"},
 	"fault":         {path: "faults", fields: []string{"kind"}},
 	"webhooks":      {path: "webhooks"},
@@ -68,11 +68,8 @@ func stripeLever(w *world, _ *testscript.TestScript, args []string) error {
 	return w.pull("stripe", stripeLevers, args)
 }
 
-// bothLever pulls a lever on both sides. They share one clock.
+// bothLever pulls a lever on both sides.
 func bothLever(w *world, _ *testscript.TestScript, args []string) error {
-	if len(args) > 0 && args[0] == "clock" {
-		return w.pull("xero", xeroLevers, args)
-	}
 	return errors.Join(w.pull("xero", xeroLevers, args), w.pull("stripe", stripeLevers, args))
 }
 

@@ -149,7 +149,7 @@ func commands() map[string]func(*testscript.TestScript, bool, []string) {
 		"host": startHost, "host-stop": stopHost, "host-kill": killHost, "plugin-kill": killPlugin, "arm": arm, "gone": gone,
 		"xero": xeroLever, "stripe": stripeLever, "both": bothLever,
 		"set": setVar, "expect": expect, "until": until, "idle": idle, "prove": prove, "json": jsonValue,
-		"webhook": postWebhook, "leaks": leaks, "edit": editFile,
+		"webhook": postWebhook, "leaks": leaks, "edit": editFile, "burst": burst,
 	} {
 		out[name] = func(ts *testscript.TestScript, neg bool, args []string) {
 			if neg {

@@ -157,14 +157,30 @@ func (q query) run(w *world, ts *testscript.TestScript) (found, all []any, err e
 	return found, all, nil
 }
 
+// count is how many records are wanted.
+type count struct {
+	n    int
+	more bool // or more
+}
+
+func (c count) is(n int) bool { return n == c.n || c.more && n > c.n }
+
+func (c count) String() string {
+	if c.more {
+		return strconv.Itoa(c.n) + " or more"
+	}
+	return strconv.Itoa(c.n)
+}
+
 // splitCount takes the count off the end of a query.
-func splitCount(args []string) ([]string, int) {
+func splitCount(args []string) ([]string, count) {
 	if len(args) > 2 {
-		if n, err := strconv.Atoi(args[len(args)-1]); err == nil {
-			return args[:len(args)-1], n
+		digits, more := strings.CutSuffix(args[len(args)-1], "+")
+		if n, err := strconv.Atoi(digits); err == nil {
+			return args[:len(args)-1], count{n, more}
 		}
 	}
-	return args, 1
+	return args, count{n: 1}
 }
 
 func expect(w *world, ts *testscript.TestScript, args []string) error {
@@ -174,8 +190,8 @@ func expect(w *world, ts *testscript.TestScript, args []string) error {
 		return err
 	}
 	found, all, err := q.run(w, ts)
-	if err == nil && len(found) != want {
-		err = fmt.Errorf("found %d, want %d, of:\n%s", len(found), want, shown(all))
+	if err == nil && !want.is(len(found)) {
+		err = fmt.Errorf("found %d, want %s, of:\n%s", len(found), want, shown(all))
 	}
 	return err
 }
@@ -206,10 +222,10 @@ func until(w *world, ts *testscript.TestScript, args []string) error {
 	err = poll(w.ctx, within, func() (bool, error) {
 		var err error
 		found, all, err = q.run(w, ts)
-		return len(found) == want, err
+		return want.is(len(found)), err
 	})
 	if err != nil {
-		return fmt.Errorf("%w: found %d, want %d, of:\n%s", err, len(found), want, shown(all))
+		return fmt.Errorf("%w: found %d, want %s, of:\n%s", err, len(found), want, shown(all))
 	}
 	return nil
 }

@@ -31,8 +31,8 @@ const (
 type world struct {
 	ctx    context.Context // ends at the script's deadline
 	cancel context.CancelFunc
-	dir    string // the script's folder
-	clock  *sandbox.Clock
+	dir    string         // the script's folder
+	clock  *sandbox.Clock // Xero's; Stripe signs its webhooks with the real time
 	xero   *xero.Server
 	stripe *stripe.Server
 	gate   *gate
@@ -84,7 +84,7 @@ func newWorld(dir string, deadline time.Time) (w *world, err error) {
 		Clock: w.clock, BaseURL: w.base, MinuteLimit: callsPerMinute,
 		ClientSecret: w.secret["client_secret"], WebhookKey: w.secret["webhook_key"],
 	})
-	if w.stripe, err = stripe.New(stripe.Config{Clock: w.clock, BaseURL: w.base, APIKey: w.secret["api_key"]}); err != nil {
+	if w.stripe, err = stripe.New(stripe.Config{BaseURL: w.base, APIKey: w.secret["api_key"]}); err != nil {
 		return nil, errors.Join(err, ln.Close())
 	}
 	w.gate = &gate{next: standIns(w.xero, w.stripe)}
