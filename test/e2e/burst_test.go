@@ -30,7 +30,7 @@ func burst(w *world, ts *testscript.TestScript, args []string) error {
 		case "invoices":
 			err = w.pull("xero", xeroLevers, []string{"invoice", number, fmt.Sprintf("Customer %d", i%5), fmt.Sprintf("%d.%02d", 10+i, i)})
 		case "payments":
-			err = w.pull("stripe", stripeLevers, []string{"pay", number})
+			err = stripeLever(w, ts, []string{"pay", number})
 		case "refunds":
 			err = w.refundTenth(ts, number)
 		default:

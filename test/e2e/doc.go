@@ -21,7 +21,7 @@
 //	until DURATION QUERY [COUNT]      poll until so many are found
 //	burst KIND FROM TO                many invoices, payments or refunds at once
 //	idle                              wait until nothing is queued, in flight or waiting on either side
-//	prove                             the books agree: one posting per charge and refund, one bill per invoice
+//	prove [NAME…]                     the books agree: one posting per charge and refund, one bill per invoice
 //	json PATH WANT                    a value in the last standard output; WANT may be ~REGEXP
 //	webhook NAME WANT_STATUS FLAG…    post a delivery that a stranger could make
 //	leaks                             no secret is anywhere that it does not belong

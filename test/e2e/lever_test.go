@@ -22,6 +22,9 @@ type lever struct {
 	optional int // so many of the fields may be left out
 }
 
+// linkWithin is how long a bill may take until it can be paid, kills included.
+const linkWithin = "20s"
+
 var xeroLevers = map[string]lever{
 	"contact":         {path: "contacts", fields: []string{"name", "email_address"}, optional: 1},
 	"edit-contact":    {path: "contacts/{}"},
@@ -47,24 +50,33 @@ var xeroLevers = map[string]lever{
 }
 
 var stripeLevers = map[string]lever{
-	"customer":      {path: "customers", fields: []string{"name", "email"}},
-	"edit-customer": {path: "customers/{}"},
-	"pay":           {path: "invoices/{}/pay", fields: []string{"outcome"}, optional: 1},
-	"settle":        {path: "invoices/{}/settle", fields: []string{"outcome"}, optional: 1},
-	"void":          {path: "invoices/{}/void"},
-	"charge":        {path: "charges", fields: []string{"amount:", "currency"}},
-	"refund":        {path: "charges/{}/refund", fields: []string{"amount:", "status"}, optional: 2},
-	"fail-refund":   {path: "refunds/{}/fail"},
-	"fault":         {path: "faults", fields: []string{"kind"}},
-	"webhooks":      {path: "webhooks"},
-	"reset":         {path: "reset-calls"},
+	"customer":       {path: "customers", fields: []string{"name", "email"}},
+	"edit-customer":  {path: "customers/{}"},
+	"pay":            {path: "invoices/{}/pay", fields: []string{"outcome"}, optional: 1},
+	"pay-early":      {path: "invoices/{}/pay", fields: []string{"outcome"}, optional: 1},
+	"settle":         {path: "invoices/{}/settle", fields: []string{"outcome"}, optional: 1},
+	"void":           {path: "invoices/{}/void"},
+	"charge":         {path: "charges", fields: []string{"amount:", "currency"}},
+	"refund":         {path: "charges/{}/refund", fields: []string{"amount:", "status"}, optional: 2},
+	"fail-refund":    {path: "refunds/{}/fail"},
+	"succeed-refund": {path: "refunds/{}/succeed"},
+	"fault":          {path: "faults", fields: []string{"kind"}},
+	"webhooks":       {path: "webhooks"},
+	"reset":          {path: "reset-calls"},
 }
 
 func xeroLever(w *world, _ *testscript.TestScript, args []string) error {
 	return w.pull("xero", xeroLevers, args)
 }
 
-func stripeLever(w *world, _ *testscript.TestScript, args []string) error {
+// stripeLever makes a customer wait for the link before it is paid: the mark on
+// the payment intent comes before it. With pay-early nobody waits.
+func stripeLever(w *world, ts *testscript.TestScript, args []string) error {
+	if len(args) > 1 && args[0] == "pay" {
+		if err := until(w, ts, []string{linkWithin, "stripe", "intents", "number=" + args[1], "1+"}); err != nil {
+			return fmt.Errorf("%s has no link to pay: %w", args[1], err)
+		}
+	}
 	return w.pull("stripe", stripeLevers, args)
 }
 

@@ -9,18 +9,27 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// prove compares the books of both sides, to the cent. Stories that prove
-// something are in NZD: its minor unit is a hundredth on both sides.
+// prove [NAME…] compares the books of both sides, to the cent: all of these, or
+// those that are named. Stories that prove something are in NZD: its minor unit
+// is a hundredth on both sides.
 //
-//   - every succeeded charge of an invoice from Xero has exactly one posting of
+//   - postings: every succeeded charge of an invoice from Xero has exactly one posting of
 //     the same amount (as payment, as overpayment or as both together), less what
 //     was given back by reopening the invoice;
-//   - the clearing account holds what Stripe took less what it gave back;
-//   - no Xero invoice can be paid twice in Stripe, no contact has two customers;
-//   - what is due in Xero is what is open in Stripe.
+//   - clearing: the clearing account holds what Stripe took less what it gave back;
+//   - bills: what is due in Xero is open in Stripe, and no invoice can be paid twice;
+//   - customers: no contact has two customers.
 func prove(w *world, ts *testscript.TestScript, args []string) error {
 	b := books{w: w, ts: ts}
-	for _, check := range []func() error{b.postings, b.clearing, b.bills, b.customers} {
+	if len(args) == 0 {
+		args = []string{"postings", "clearing", "bills", "customers"}
+	}
+	checks := map[string]func() error{"postings": b.postings, "clearing": b.clearing, "bills": b.bills, "customers": b.customers}
+	for _, name := range args {
+		check, ok := checks[name]
+		if !ok {
+			return fmt.Errorf("no proof of %q", name)
+		}
 		if err := check(); err != nil {
 			return err
 		}
