@@ -43,6 +43,9 @@ type EntitySupport struct {
 	GetBatch    int // most ids in one Get; at least 1
 	UpsertBatch int // most writes in one Upsert; at least 1
 	PageSize    int // largest useful page of List
+	// ListsWhole says that List brings whole records at no further cost: the
+	// host then asks for them and saves the Get.
+	ListsWhole bool
 }
 
 // Verb is one of the four generic verbs.

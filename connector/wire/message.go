@@ -57,7 +57,7 @@ func manifestToWire(m connector.Manifest) *pb.Manifest {
 	for _, e := range m.Entities {
 		sup := &pb.EntitySupport{
 			Entity: entities.wire(e.Entity), GetBatch: int32(e.GetBatch),
-			UpsertBatch: int32(e.UpsertBatch), PageSize: int32(e.PageSize),
+			UpsertBatch: int32(e.UpsertBatch), PageSize: int32(e.PageSize), ListsWhole: e.ListsWhole,
 		}
 		for _, v := range e.Verbs {
 			sup.Verbs = append(sup.Verbs, verbs.wire(v))
@@ -89,7 +89,7 @@ func manifestFromWire(w *pb.Manifest) (connector.Manifest, error) {
 	for _, e := range w.GetEntities() {
 		sup := connector.EntitySupport{
 			Entity: readEnum(&r, entities, e.GetEntity()), GetBatch: int(e.GetGetBatch()),
-			UpsertBatch: int(e.GetUpsertBatch()), PageSize: int(e.GetPageSize()),
+			UpsertBatch: int(e.GetUpsertBatch()), PageSize: int(e.GetPageSize()), ListsWhole: e.GetListsWhole(),
 		}
 		if sup.GetBatch < 1 || sup.UpsertBatch < 1 || sup.PageSize < 1 {
 			return m, fmt.Errorf("manifest: batch and page sizes of %s must be at least 1", sup.Entity)

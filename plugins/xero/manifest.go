@@ -8,7 +8,10 @@ const (
 	// The service takes about 50 elements in one write and pages of up to 1000
 	// rows; 500 invoices with their lines stay below a few MB.
 	upsertBatch = 50
-	pageRowsMax = 500
+	// A payment is some 200 bytes, and the invoices that a batch pays are read in
+	// one call of getBatch ids.
+	upsertPaymentBatch = 100
+	pageRowsMax        = 500
 	// 100 ids of 36 letters keep a URL below 4 KB.
 	getBatch        = 100
 	getPaymentBatch = 50
@@ -34,9 +37,9 @@ func (x *Xero) Manifest() connector.Manifest {
 		Summary:  "Contacts, sales invoices, and their payments and refunds in a Xero organisation.",
 		Settings: settings(),
 		Entities: []connector.EntitySupport{
-			{Entity: connector.EntityContact, Verbs: verbs, GetBatch: getBatch, UpsertBatch: upsertBatch, PageSize: pageRowsMax},
-			{Entity: connector.EntityInvoice, Verbs: verbs, GetBatch: getBatch, UpsertBatch: upsertBatch, PageSize: pageRowsMax},
-			{Entity: connector.EntityPayment, Verbs: verbs, GetBatch: getPaymentBatch, UpsertBatch: upsertBatch, PageSize: pageRowsMax},
+			{Entity: connector.EntityContact, Verbs: verbs, GetBatch: getBatch, UpsertBatch: upsertBatch, PageSize: pageRowsMax, ListsWhole: true},
+			{Entity: connector.EntityInvoice, Verbs: verbs, GetBatch: getBatch, UpsertBatch: upsertBatch, PageSize: pageRowsMax, ListsWhole: true},
+			{Entity: connector.EntityPayment, Verbs: verbs, GetBatch: getPaymentBatch, UpsertBatch: upsertPaymentBatch, PageSize: pageRowsMax, ListsWhole: true},
 		},
 		OAuth: &connector.OAuth{
 			AuthorizeURLSetting: "authorize_url",

@@ -77,8 +77,8 @@ func (x *Xero) Upsert(ctx context.Context, s *connector.Session, req connector.U
 	if err != nil {
 		return nil, err
 	}
-	if len(req.Writes) > upsertBatch {
-		return nil, connector.Errorf(connector.Invalid, "xero: upsert", "%d writes in one call, at most %d are allowed", len(req.Writes), upsertBatch)
+	if sup, ok := x.Manifest().Support(req.Entity); ok && len(req.Writes) > sup.UpsertBatch {
+		return nil, connector.Errorf(connector.Invalid, "xero: upsert", "%d writes in one call, at most %d are allowed", len(req.Writes), sup.UpsertBatch)
 	}
 	switch req.Entity {
 	case connector.EntityContact:

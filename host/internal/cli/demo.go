@@ -58,11 +58,14 @@ func (c *command) demo(ctx context.Context, f demoFlags) (err error) {
 	if c.set.logLevel == "info" { // the story is told on its own
 		c.log.SetLevel(hclog.Off)
 	}
-	w, err := newWorld(ctx, c, f.listen)
+	w, err := newWorld(ctx, c, demoCalls)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, w.close()) }()
+	if err := w.serve(ctx, f.listen); err != nil {
+		return err
+	}
 	d := &day{world: w, began: time.Now()}
 	if err := d.play(ctx); err != nil {
 		return err

@@ -38,64 +38,70 @@ type world struct {
 	http   *http.Server
 	served chan error
 
-	r      *rooms
-	engine *flow.Engine
-	svc    *service
+	r          *rooms
+	selections []flow.Selection
+	engine     *flow.Engine
+	svc        *service
 }
 
-func newWorld(ctx context.Context, c *command, listen string) (_ *world, err error) {
+// newWorld starts the stand-ins and opens a connected host, whose work has not
+// begun yet. calls is what the stand-in for Xero allows in a minute.
+func newWorld(ctx context.Context, c *command, calls int) (_ *world, err error) {
 	w := &world{c: c, clock: sandbox.NewClock(), served: make(chan error, 1)}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, w.close())
 		}
 	}()
-	if err := w.startStandIns(); err != nil {
+	if err := w.startStandIns(calls); err != nil {
 		return nil, err
 	}
 	if w.r, err = c.open(ctx, false); err != nil {
 		return nil, err
 	}
-	if err := w.connect(ctx); err != nil {
+	if err := w.connect(ctx, calls); err != nil {
 		return nil, err
 	}
-	selections, err := w.r.load(ctx, choice{names: []string{demoRecipe}, params: []string{
+	w.selections, err = w.r.load(ctx, choice{names: []string{demoRecipe}, params: []string{
 		"clearing_account=" + demoAccount, "since=" + w.clock.Now().AddDate(0, -6, 0).Format(time.DateOnly),
 	}})
 	if err != nil {
 		return nil, err
 	}
-	for _, s := range selections {
+	for _, s := range w.selections {
 		s.Recipe.Retry.Attempts, s.Recipe.Retry.First, s.Recipe.Retry.Cap = demoAttempts, demoFirst, demoCap
 		if err := w.r.check(ctx, s); err != nil {
 			return nil, withRemedy(err)
 		}
 	}
-	if w.engine, err = w.r.engine(selections); err != nil {
-		return nil, err
-	}
-	page, err := w.r.console(runFlags{listen: listen})
-	if err != nil {
-		return nil, err
-	}
-	if w.svc, err = w.r.start(ctx, w.engine, listen, demoPoll, page); err != nil {
-		return nil, err
-	}
-	w.xero.SetWebhookURL(w.svc.url() + "/webhooks/xero")
-	if err := w.xero.IntentToReceive(ctx); err != nil {
-		return nil, fmt.Errorf("webhook handshake: %w", err)
-	}
-	_, err = w.stripe.AddEndpoint(w.svc.url()+"/webhooks/stripe", demoSecret, "*")
+	w.engine, err = w.r.engine(w.selections)
 	return w, err
 }
 
-func (w *world) startStandIns() error {
+// serve starts the service and has both stand-ins send their webhooks to it.
+func (w *world) serve(ctx context.Context, listen string) error {
+	page, err := w.r.console(runFlags{listen: listen})
+	if err != nil {
+		return err
+	}
+	if w.svc, err = w.r.start(ctx, w.engine, listen, demoPoll, page); err != nil {
+		return err
+	}
+	w.xero.SetWebhookURL(w.svc.url() + "/webhooks/xero")
+	if err := w.xero.IntentToReceive(ctx); err != nil {
+		return fmt.Errorf("webhook handshake: %w", err)
+	}
+	_, err = w.stripe.AddEndpoint(w.svc.url()+"/webhooks/stripe", demoSecret, "*")
+	return err
+}
+
+func (w *world) startStandIns(calls int) error {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return err
 	}
 	w.base = "http://" + ln.Addr().String()
-	w.xero = xero.New(xero.Config{Clock: w.clock, BaseURL: w.base, MinuteLimit: demoCalls})
+	w.xero = xero.New(xero.Config{Clock: w.clock, BaseURL: w.base, MinuteLimit: calls})
 	if w.stripe, err = stripe.New(stripe.Config{Clock: w.clock, BaseURL: w.base}); err != nil {
 		return errors.Join(err, ln.Close())
 	}
@@ -116,12 +122,12 @@ func standIns(x *xero.Server, s *stripe.Server) http.Handler {
 
 // connect adds both connections as a person would, and goes through the OAuth
 // flow with a browser that consents at once.
-func (w *world) connect(ctx context.Context) error {
+func (w *world) connect(ctx context.Context, calls int) error {
 	const redirect = "http://localhost:8484/oauth/callback"
 	if err := w.r.conns.Add(ctx, connection.Connection{Name: "xero", Connector: "xero", Settings: map[string]string{
 		"client_id": xero.DefaultClientID, "api_url": w.base, "redirect_url": redirect,
 		"authorize_url": w.base + "/identity/connect/authorize", "token_url": w.base + "/connect/token",
-		"calls_per_minute": strconv.Itoa(demoCalls),
+		"calls_per_minute": strconv.Itoa(calls),
 	}}, map[string]connector.Secret{
 		"client_secret": xero.DefaultClientSecret, "webhook_key": xero.DefaultWebhookKey,
 	}); err != nil {

@@ -30,6 +30,10 @@ import (
 // envMasterKey carries the master key itself, instead of a file.
 const envMasterKey = "ML_CONNECTOR_MASTER_KEY"
 
+// workers is how many attempts are made at a time. They mostly wait: for company
+// in a call, which takes as many as a service's batch holds, and for answers.
+const workers = 250
+
 // rooms are the opened parts of the host that commands work with.
 type rooms struct {
 	set   settings
@@ -79,8 +83,12 @@ func (c *command) open(ctx context.Context, shared bool) (_ *rooms, err error) {
 	r.conns = connection.New(connection.Config{
 		DB: r.db, Vault: r.vault, Manifests: r.sup, Log: c.log.Named("connection"),
 	})
-	r.queue, err = job.New(job.Config{DB: r.db, Log: c.log.Named("job")})
+	r.queue, err = r.newQueue()
 	return r, err
+}
+
+func (r *rooms) newQueue() (*job.Queue, error) {
+	return job.New(job.Config{DB: r.db, Log: r.log.Named("job"), Workers: workers})
 }
 
 func (c *command) supervisor(u *usageBook) (*supervisor.Supervisor, error) {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/ml-connector/ml-connector/connector"
 	"github.com/ml-connector/ml-connector/host/internal/flow"
 )
 
@@ -111,17 +112,30 @@ func (c *command) pass(ctx context.Context, r *rooms, e *flow.Engine, since time
 			if err := c.drain(ctx, e, src, since); err != nil {
 				return fmt.Errorf("list %s: %w", src, withRemedy(err))
 			}
-		}
-		if err := r.queue.Idle(ctx, syncWaits); err != nil {
-			return err
+			// One source after the other: contacts are there when invoices need them.
+			if err := r.queue.Idle(ctx, syncWaits); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
 }
 
+// drain lists a source to its end. A service that asks to wait gets what it
+// asks for, unless that is longer than a pass should take.
 func (c *command) drain(ctx context.Context, e *flow.Engine, src flow.Source, since time.Time) error {
 	for range pagesMax {
 		page, err := e.Poll(ctx, src, since)
+		var limited *connector.Error
+		if errors.As(err, &limited) && limited.Kind == connector.RateLimited && limited.RetryAfter <= syncWaits {
+			c.log.Info("the service asks to wait", "source", src.String(), "for", limited.RetryAfter.Round(time.Second))
+			select {
+			case <-time.After(max(limited.RetryAfter, time.Second)):
+				continue
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		}
 		if err != nil {
 			return err
 		}

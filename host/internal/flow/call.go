@@ -89,6 +89,8 @@ func (e *Engine) callGet(ctx context.Context, l lane, ids []string) []reply[*con
 			left = append(left, id)
 		}
 	}
+	left, ahead := e.readAhead(ctx, l, left)
+	e.log.Debug("read", "connection", l.connection, "entity", l.entity, "asked", len(left)-len(ahead), "ahead", len(ahead))
 	found := map[string]reply[*connector.Record]{}
 	for len(left) > 0 {
 		recs, err := e.get(ctx, l, left)
@@ -106,6 +108,11 @@ func (e *Engine) callGet(ctx context.Context, l lane, ids []string) []reply[*con
 			found[id] = reply[*connector.Record]{err: err}
 		}
 		left = slices.DeleteFunc(left, func(id string) bool { return slices.Contains(bad, id) })
+	}
+	for _, d := range ahead {
+		if got := found[d.id]; got.answer != nil {
+			e.fresh.put(d.work, d.generation, *got.answer)
+		}
 	}
 	out := make([]reply[*connector.Record], len(ids))
 	for i, id := range ids {
@@ -131,24 +138,45 @@ func unreadable(err error, asked []string) []string {
 	return slices.DeleteFunc(slices.Clone(e.Candidates), func(id string) bool { return !slices.Contains(asked, id) })
 }
 
-// callUpsert writes several records in one call.
+// callUpsert writes several records in one call. Writes whose access token was
+// refused are sent once more with a new one; a part of them may be there already.
 func (e *Engine) callUpsert(ctx context.Context, l lane, writes []connector.Write) []reply[connector.Outcome] {
-	var outcomes []connector.Outcome
-	err := e.call(ctx, l.connection, connector.PriorityWrite, func(plug Connector, s *connector.Session) (err error) {
-		outcomes, err = plug.Upsert(ctx, s, connector.UpsertRequest{Entity: l.entity, Writes: writes})
+	out := make([]reply[connector.Outcome], len(writes))
+	left := make([]int, len(writes)) // places of the writes without an answer
+	for i := range left {
+		left[i] = i
+	}
+	err := e.call(ctx, l.connection, connector.PriorityWrite, func(plug Connector, s *connector.Session) error {
+		req := connector.UpsertRequest{Entity: l.entity}
+		for _, at := range left {
+			req.Writes = append(req.Writes, writes[at])
+		}
+		outcomes, err := plug.Upsert(ctx, s, req)
+		if err == nil && len(outcomes) != len(left) {
+			err = connector.Errorf(connector.UnknownOutcome, "upsert", "%d writes, %d outcomes", len(left), len(outcomes))
+		}
+		if err != nil {
+			return err
+		}
+		var refused []int
+		for i, o := range outcomes {
+			at := left[i]
+			out[at] = reply[connector.Outcome]{answer: o}
+			switch {
+			case o.Err == nil:
+			case o.Err.Kind == connector.Auth:
+				refused, err = append(refused, at), o.Err
+				writes[at].Attempt = max(writes[at].Attempt, 2)
+			default:
+				out[at].err = o.Err
+			}
+		}
+		left = refused
 		return err
 	})
-	if err == nil && len(outcomes) != len(writes) {
-		err = connector.Errorf(connector.UnknownOutcome, "upsert", "%d writes, %d outcomes", len(writes), len(outcomes))
-	}
 	if err != nil {
-		return same[connector.Outcome](len(writes), err)
-	}
-	out := make([]reply[connector.Outcome], len(writes))
-	for i, o := range outcomes {
-		out[i].answer = o
-		if o.Err != nil {
-			out[i].err = o.Err
+		for _, at := range left {
+			out[at] = reply[connector.Outcome]{err: err}
 		}
 	}
 	return out

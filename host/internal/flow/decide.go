@@ -2,6 +2,7 @@ package flow
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -52,7 +53,14 @@ func (r *run) want(ctx context.Context, in recipe.Input, want recipe.Want) (job.
 		return r.finish(ctx, concern{state: Done, reason: "nothing to change", version: &version},
 			audit.Entry{Kind: audit.KindOutcome, Outcome: string(connector.Unchanged), Target: r.to(in.TargetID).String()}, nil)
 	}
-	err = r.cfg.DB.Update(ctx, func(tx *db.Tx) (err error) {
+	err = r.cfg.DB.Update(ctx, func(tx *db.Tx) error {
+		now, err := loadWork(ctx, tx, r.w.ID)
+		if err != nil {
+			return err
+		}
+		if now.digest != r.w.digest {
+			return errOvertaken
+		}
 		r.open, err = insertIntent(ctx, tx, &r.w, r.to(in.TargetID), in.To.Account, digest,
 			request{Record: want.Record, Policy: want.Policy}, r.now())
 		if err != nil {
@@ -61,6 +69,9 @@ func (r *run) want(ctx context.Context, in recipe.Input, want recipe.Want) (job.
 		// I9: what cannot be put on the trail is not posted.
 		return r.append(ctx, tx, audit.Entry{Kind: audit.KindIntent, Target: r.open.to.String(), Detail: audit.Detail{"key": r.open.key}})
 	})
+	if errors.Is(err, errOvertaken) {
+		return r.restFor(ctx, errOvertaken.Error(), dependencyFirst), nil
+	}
 	if err != nil {
 		return job.Result{}, err
 	}
@@ -70,6 +81,10 @@ func (r *run) want(ctx context.Context, in recipe.Input, want recipe.Want) (job.
 	}
 	return r.recorded(ctx, out, &version)
 }
+
+// errOvertaken says that the inverse flow wrote the record after this attempt
+// began: what was read may be older than that.
+var errOvertaken = errors.New("the record was written by us meanwhile; it is read again")
 
 // to is the target end of the flow, for a known or a not yet known record.
 func (r *run) to(id string) Ref {
@@ -97,7 +112,7 @@ func (r *run) await(ctx context.Context, needs []recipe.Need) (job.Result, error
 		if err != nil {
 			return job.Result{}, err
 		}
-		if s := dep.State; (s == Dead || s == Held || s == Skipped) && dep.doneGeneration == dep.generation {
+		if dep.blocks() {
 			blocked = &dep
 			break
 		}
@@ -107,13 +122,38 @@ func (r *run) await(ctx context.Context, needs []recipe.Need) (job.Result, error
 		wait := min(max(waited/2, dependencyFirst), dependencyCap)
 		return r.restFor(ctx, fmt.Sprintf("waits for %s", needs[0].Name), wait), nil
 	}
-	reason := fmt.Sprintf("needs %s of %s, which is %s: %s", blocked.Source.Entity, label(*blocked), blocked.State, blocked.Reason)
+	return r.holdFor(ctx, *blocked)
+}
+
+// holdFor gives work to a person together with the work that it needs, unless
+// that has come to life since it was looked at: then nobody would wake us.
+func (r *run) holdFor(ctx context.Context, blocked Work) (job.Result, error) {
+	reason := fmt.Sprintf("needs %s of %s, which is %s: %s", blocked.Source.Entity, label(blocked), blocked.State, blocked.Reason)
 	remedy := blocked.Remedy
 	if remedy == "" {
 		remedy = fmt.Sprintf("put that right first: ml-connector failures show %d", blocked.ID)
 	}
-	return r.finish(ctx, concern{state: Held, reason: reason, remedy: remedy, waitsOn: blocked.ID},
-		audit.Entry{Kind: audit.KindHold, Outcome: "held"}, nil)
+	res, err := r.finish(ctx, concern{state: Held, reason: reason, remedy: remedy, waitsOn: blocked.ID},
+		audit.Entry{Kind: audit.KindHold, Outcome: "held"}, func(tx *db.Tx) error {
+			now, err := loadWork(ctx, tx, blocked.ID)
+			if err == nil && !now.blocks() {
+				err = errUnblocked
+			}
+			return err
+		})
+	if errors.Is(err, errUnblocked) {
+		return r.restFor(ctx, "waits for "+label(blocked), dependencyFirst), nil
+	}
+	return res, err
+}
+
+// errUnblocked rolls a hold back.
+var errUnblocked = errors.New("what it needs is being worked on again")
+
+// blocks reports whether nothing will come of the work before a person or a new
+// hint moves it.
+func (w Work) blocks() bool {
+	return (w.State == Dead || w.State == Held || w.State == Skipped) && w.doneGeneration == w.generation
 }
 
 func label(w Work) string {
@@ -135,7 +175,7 @@ func (r *run) depend(ctx context.Context, h hint) (Work, error) {
 			return nil
 		}
 		// Never seen, or done without a link: look at it again.
-		id, err := r.touch(ctx, tx, h)
+		id, _, err := r.touch(ctx, tx, h)
 		if err != nil {
 			return err
 		}

@@ -26,6 +26,10 @@ const (
 	gatherScarce = time.Second
 	gatherLast   = 4 * time.Second
 
+	// With a backlog, writes wait for a full call at most so long.
+	gatherBacklog = 3 * time.Second
+	backlogMany   = 100 // pieces of work on their way to one target
+
 	callsScarce = 35 // of Xero's 60 a minute
 	callsLast   = 15
 )
@@ -82,6 +86,8 @@ type Engine struct {
 	order  []string         // recipe names as selected
 	reads  *gatherer[string, *connector.Record]
 	writes *gatherer[connector.Write, connector.Outcome]
+	fresh  *shelf
+	queued backlog
 }
 
 // plan is a selected recipe, bound to connections.
@@ -111,7 +117,9 @@ func New(cfg Config) (*Engine, error) {
 		e.cfg.CallsLeft = func(string) int { return -1 }
 	}
 	e.reads = newGatherer(e.window, e.getBatch, e.callGet)
-	e.writes = newGatherer(e.window, e.upsertBatch, e.callUpsert)
+	e.writes = newGatherer(e.writeWindow, e.upsertBatch, e.callUpsert)
+	e.fresh = newShelf(e.now)
+	e.queued.of = e.countQueued
 	for _, s := range cfg.Selections {
 		if _, twice := e.plans[s.Recipe.Name]; twice {
 			return nil, fmt.Errorf("recipe %s is selected twice", s.Recipe.Name)
@@ -128,6 +136,24 @@ func New(cfg Config) (*Engine, error) {
 		e.order = append(e.order, s.Recipe.Name)
 	}
 	return e, nil
+}
+
+// Close waits for the calls that go on after their attempts have given up. No
+// attempt may begin any more; the database must stay open until it returns. The
+// error says that ctx ended first.
+func (e *Engine) Close(ctx context.Context) error {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		e.reads.calls.Wait()
+		e.writes.calls.Wait()
+	}()
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("calls to services are still under way: %w", ctx.Err())
+	}
 }
 
 // Connections lists the connections that the selected recipes use.
@@ -148,7 +174,7 @@ func (e *Engine) Connections() []string {
 	return out
 }
 
-// window is how long to gather requests for one call.
+// window is how long to gather reads for one call.
 func (e *Engine) window(l lane) time.Duration {
 	switch left := e.cfg.CallsLeft(l.connection); {
 	case left < 0 || left > callsScarce:
@@ -158,6 +184,15 @@ func (e *Engine) window(l lane) time.Duration {
 	default:
 		return gatherLast
 	}
+}
+
+// writeWindow is how long to gather writes: longer while a backlog is being
+// worked off, which fills a call anyway.
+func (e *Engine) writeWindow(l lane) time.Duration {
+	if e.queued.count(l) > backlogMany {
+		return max(gatherBacklog, e.window(l))
+	}
+	return e.window(l)
 }
 
 func (e *Engine) now() time.Time { return e.cfg.Now().UTC() }

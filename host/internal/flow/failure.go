@@ -30,6 +30,9 @@ func (r *run) failed(ctx context.Context, err error) job.Result {
 		if classified.RetryAfter == 0 {
 			wait = rateLimitWait
 		}
+		if r.read != nil { // the next attempt need not spend a call on reading it again
+			r.fresh.keep(r.w.ID, *r.read)
+		}
 		return r.noted(ctx, classified, "rate limited", wait)
 	case connector.Auth:
 		return r.pause(ctx, classified)

@@ -23,6 +23,7 @@ type gatherer[Q, A any] struct {
 
 	mu    sync.Mutex
 	lanes map[lane]*batch[Q, A]
+	calls sync.WaitGroup // batches that were not answered yet
 }
 
 type reply[A any] struct {
@@ -54,14 +55,16 @@ func (g *gatherer[Q, A]) ask(ctx context.Context, l lane, q Q) (A, error) {
 	if !ok {
 		b = &batch[Q, A]{max: limit}
 		g.lanes[l] = b
+		g.calls.Add(1)
 		time.AfterFunc(g.window(l), func() { g.send(l, b) })
 	}
 	b.asks, b.to = append(b.asks, q), append(b.to, to)
-	full := len(b.asks) >= b.max
-	g.mu.Unlock()
-	if full {
-		go g.send(l, b)
+	if len(b.asks) >= b.max {
+		// Closed before the lock is given back: nobody else may squeeze in.
+		delete(g.lanes, l)
+		go g.answer(l, b)
 	}
+	g.mu.Unlock()
 	select {
 	case r := <-to:
 		return r.answer, r.err
@@ -70,16 +73,23 @@ func (g *gatherer[Q, A]) ask(ctx context.Context, l lane, q Q) (A, error) {
 	}
 }
 
-// send makes the call for a batch, once: the window and a full batch may both
-// ask for it.
+// send makes the call for a batch whose window is over, unless it was full
+// before.
 func (g *gatherer[Q, A]) send(l lane, b *batch[Q, A]) {
 	g.mu.Lock()
-	if g.lanes[l] != b {
-		g.mu.Unlock()
-		return
+	waits := g.lanes[l] == b
+	if waits {
+		delete(g.lanes, l)
 	}
-	delete(g.lanes, l)
 	g.mu.Unlock()
+	if waits {
+		g.answer(l, b)
+	}
+}
+
+// answer makes the call for a batch that nobody can join any more.
+func (g *gatherer[Q, A]) answer(l lane, b *batch[Q, A]) {
+	defer g.calls.Done()
 	ctx, cancel := context.WithTimeout(context.Background(), callTimeout)
 	defer cancel()
 	for i, r := range g.call(ctx, l, b.asks) {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/ml-connector/ml-connector/connector"
 	"github.com/ml-connector/ml-connector/host/internal/db"
@@ -24,20 +25,17 @@ const (
 )
 
 // Intake stores events and the work that follows from them, in the caller's
-// transaction (I1). An event that was stored before adds nothing. It returns
+// transaction (I1). An event that was told before adds nothing. It returns
 // how many pieces of work were touched.
 func (e *Engine) Intake(ctx context.Context, tx *db.Tx, connection string, deliveryID int64, events []connector.Event, origin Origin) (int, error) {
 	touched := 0
 	for _, ev := range events {
-		fresh, err := e.storeEvent(ctx, tx, connection, deliveryID, ev, origin)
+		untold, err := e.storeEvent(ctx, tx, connection, deliveryID, ev, origin, e.hints(connection, ev.Ref))
 		if err != nil {
 			return touched, err
 		}
-		if !fresh {
-			continue
-		}
-		for _, h := range e.hints(connection, ev.Ref) {
-			if _, err := e.touch(ctx, tx, h); err != nil {
+		for _, h := range untold {
+			if _, _, err := e.touch(ctx, tx, h); err != nil {
 				return touched, err
 			}
 			touched++
@@ -46,25 +44,46 @@ func (e *Engine) Intake(ctx context.Context, tx *db.Tx, connection string, deliv
 	return touched, nil
 }
 
-func (e *Engine) storeEvent(ctx context.Context, tx *db.Tx, connection string, deliveryID int64, ev connector.Event, origin Origin) (bool, error) {
+// storeEvent notes an event with the flows that hear of it, and returns those of
+// them that had not heard of it yet: all when it is new, none when the service
+// told us twice, and what is left when it came while a flow took no part. An
+// event without a key is a change of its own in each delivery.
+func (e *Engine) storeEvent(ctx context.Context, tx *db.Tx, connection string, deliveryID int64, ev connector.Event, origin Origin, concerned []hint) ([]hint, error) {
 	now := e.now()
 	occurred := ev.OccurredAt.UTC()
 	if ev.OccurredAt.IsZero() {
 		occurred = now
 	}
-	var id int64
-	err := tx.QueryRowContext(ctx, `
-		INSERT INTO event (delivery_id, connection, entity, record_id, kind, occurred_at, dedupe, origin, seen_at)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (connection, dedupe) DO NOTHING RETURNING id`,
+	key := ev.DedupeKey
+	if key == "" {
+		key = fmt.Sprintf("delivery %d", deliveryID)
+	}
+	dedupe := string(ev.Ref.Entity) + "|" + ev.Ref.ID + "|" + key
+	var told string
+	err := tx.QueryRowContext(ctx, `SELECT note FROM event WHERE connection = $1 AND dedupe = $2`, connection, dedupe).Scan(&told)
+	known := err == nil
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return nil, fmt.Errorf("look for event: %w", err)
+	}
+	names := strings.Fields(told)
+	var untold []hint
+	for _, h := range concerned {
+		if name := h.recipe + "/" + h.flow; !slices.Contains(names, name) {
+			names, untold = append(names, name), append(untold, h)
+		}
+	}
+	if known && len(untold) == 0 {
+		return nil, nil
+	}
+	_, err = tx.ExecContext(ctx, `
+		INSERT INTO event (delivery_id, connection, entity, record_id, kind, occurred_at, dedupe, origin, seen_at, note)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT (connection, dedupe) DO UPDATE SET note = excluded.note`,
 		deliveryID, connection, string(ev.Ref.Entity), ev.Ref.ID, string(ev.Kind), occurred,
-		string(ev.Ref.Entity)+"|"+ev.Ref.ID+"|"+ev.DedupeKey, string(origin), now).Scan(&id)
-	if errors.Is(err, sql.ErrNoRows) {
-		return false, nil // the service told us twice
-	}
+		dedupe, string(origin), now, strings.Join(names, " "))
 	if err != nil {
-		return false, fmt.Errorf("store event: %w", err)
+		return nil, fmt.Errorf("store event: %w", err)
 	}
-	return true, nil
+	return untold, nil
 }
 
 // hints lists the flows that a record concerns: those that start from it and

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/ml-connector/ml-connector/connector"
@@ -73,23 +74,28 @@ func (e *Engine) Poll(ctx context.Context, s Source, since time.Time) (Polled, e
 		return Polled{}, err
 	}
 	req := connector.ListRequest{Entity: s.Entity, Cursor: cur.value, Since: e.plans[s.Recipe].Since, IDsOnly: true}
+	if sup, err := e.support(ctx, lane{s.Connection, s.Entity}); err == nil {
+		req.IDsOnly = !sup.ListsWhole
+	}
 	if !since.IsZero() {
 		req.Cursor, req.Since = "", since
 	}
-	page, err := e.list(ctx, s.Connection, req)
+	page, err := e.listUnpaused(ctx, s.Connection, req)
 	if err != nil {
 		return Polled{}, err
 	}
 	out := Polled{Records: len(page.Records), More: page.More}
+	var taken []takenIn
 	err = e.cfg.DB.Update(ctx, func(tx *db.Tx) error {
-		out.Touched = 0
+		taken = taken[:0]
 		for _, rec := range page.Records {
-			n, err := e.takeIn(ctx, tx, s, rec)
+			more, err := e.takeIn(ctx, tx, s, rec)
 			if err != nil {
 				return err
 			}
-			out.Touched += n
+			taken = append(taken, more...)
 		}
+		out.Touched = len(taken)
 		if err := e.advance(ctx, tx, s, cur, page.Next, out.Touched); err != nil {
 			return err
 		}
@@ -102,7 +108,47 @@ func (e *Engine) Poll(ctx context.Context, s Source, since time.Time) (Polled, e
 		})
 		return err
 	})
+	if err == nil {
+		e.shelve(taken)
+	}
 	return out, err
+}
+
+// listUnpaused lists for a poll. A connection that waits for a person is not
+// asked, and one whose credential is refused is paused: where little happens,
+// a poll is the first to learn that a consent has ended.
+func (e *Engine) listUnpaused(ctx context.Context, name string, req connector.ListRequest) (connector.Page, error) {
+	c, err := e.cfg.Connections.Get(ctx, name)
+	if err != nil {
+		return connector.Page{}, err
+	}
+	if c.Paused() {
+		return connector.Page{}, connector.Errorf(connector.Auth, "connection "+name, "it is paused: %s", c.PausedReason).WithRemedy("%s", c.PausedRemedy)
+	}
+	page, err := e.list(ctx, name, req)
+	var refused *connector.Error
+	if errors.As(err, &refused) && refused.Kind == connector.Auth {
+		e.log.Error("connection paused", "connection", name, "reason", refused.Error(), "remedy", refused.Remedy)
+		if pause := e.cfg.Connections.Pause(ctx, name, refused.Error(), refused.Remedy); pause != nil {
+			e.log.Error("connection cannot be paused", "connection", name, "error", pause)
+		}
+	}
+	return page, err
+}
+
+// takenIn is work that follows from a listed record.
+type takenIn struct {
+	work, generation int64
+	rec              connector.Record
+}
+
+// shelve keeps the whole records of a page for the work that follows from it.
+func (e *Engine) shelve(all []takenIn) {
+	for _, t := range all {
+		if t.rec.Invoice != nil || t.rec.Payment != nil || t.rec.Contact != nil {
+			e.fresh.put(t.work, t.generation, t.rec)
+		}
+	}
 }
 
 func (e *Engine) list(ctx context.Context, name string, req connector.ListRequest) (connector.Page, error) {
@@ -123,43 +169,41 @@ func (e *Engine) list(ctx context.Context, name string, req connector.ListReques
 
 // takeIn touches the work of one listed record. A record whose version we have
 // already worked on, through a webhook or as our own echo, is left alone.
-func (e *Engine) takeIn(ctx context.Context, tx *db.Tx, s Source, rec connector.Record) (int, error) {
-	n := 0
-	told, err := e.told(ctx, tx, s.Connection, rec)
+func (e *Engine) takeIn(ctx context.Context, tx *db.Tx, s Source, rec connector.Record) ([]takenIn, error) {
+	concerned := slices.DeleteFunc(e.hints(s.Connection, rec.Ref()), func(h hint) bool { return h.recipe != s.Recipe })
+	untold, err := e.untold(ctx, tx, s.Connection, rec, concerned)
 	if err != nil {
-		return n, err
+		return nil, err
 	}
-	for _, h := range e.hints(s.Connection, rec.Ref()) {
-		if h.recipe != s.Recipe {
-			continue
-		}
+	var out []takenIn
+	for _, h := range untold {
 		known, err := seen(ctx, tx, h, rec.Version)
 		if err != nil {
-			return n, err
+			return nil, err
 		}
-		if known || told {
+		if known {
 			continue
 		}
-		if _, err := e.touch(ctx, tx, h); err != nil {
-			return n, err
+		id, generation, err := e.touch(ctx, tx, h)
+		if err != nil {
+			return nil, err
 		}
-		n++
+		out = append(out, takenIn{id, generation, rec})
 	}
-	return n, nil
+	return out, nil
 }
 
-// told reports whether a listed change was told of before, by a webhook or an
-// earlier poll: a service that lists events gives each a version that is the
-// webhook's key. Otherwise it notes the change, so that a later webhook for it
+// untold returns the flows that were not told of a listed change before, by a
+// webhook or an earlier poll: a service that lists events gives each a version
+// that is the webhook's key. It notes the change, so that a later webhook for it
 // adds nothing.
-func (e *Engine) told(ctx context.Context, tx *db.Tx, connection string, rec connector.Record) (bool, error) {
+func (e *Engine) untold(ctx context.Context, tx *db.Tx, connection string, rec connector.Record, concerned []hint) ([]hint, error) {
 	if rec.Version == "" {
-		return false, nil
+		return concerned, nil
 	}
-	fresh, err := e.storeEvent(ctx, tx, connection, 0, connector.Event{
+	return e.storeEvent(ctx, tx, connection, 0, connector.Event{
 		Ref: rec.Ref(), Kind: connector.EventUpdated, OccurredAt: rec.UpdatedAt, DedupeKey: rec.Version,
-	}, ByPoll)
-	return !fresh, err
+	}, ByPoll, concerned)
 }
 
 func seen(ctx context.Context, tx *db.Tx, h hint, version string) (bool, error) {

@@ -2,6 +2,7 @@ package flow
 
 import (
 	"context"
+	"errors"
 
 	"github.com/ml-connector/ml-connector/connector"
 	"github.com/ml-connector/ml-connector/host/internal/audit"
@@ -97,8 +98,11 @@ func (r *run) settled(ctx context.Context, out connector.Outcome) error {
 		}
 		return store(ctx, tx, &r.w, concern{state: Pending, reason: out.Reason, digest: &digest}, r.a.Number, false, r.now())
 	})
-	r.open = nil
-	return err
+	if err != nil {
+		return err
+	}
+	r.open, r.w.digest, r.w.look = nil, digest, false // it has been looked for
+	return nil
 }
 
 // keep stores what a write achieved: the settled intent, the link, what the
@@ -106,7 +110,6 @@ func (r *run) settled(ctx context.Context, out connector.Outcome) error {
 // the work that waited for this record.
 func (r *run) keep(ctx context.Context, tx *db.Tx, out connector.Outcome) error {
 	now := r.now()
-	r.w.look = false // it has been looked for
 	if err := settle(ctx, tx, r.open, string(out.Result), out.Reason, now); err != nil {
 		return err
 	}
@@ -147,8 +150,12 @@ func (r *run) keep(ctx context.Context, tx *db.Tx, out connector.Outcome) error 
 }
 
 // unshared refuses to take a record for the counterpart of two: one of them is a
-// duplicate, and a person must say which.
+// duplicate, and a person must say which. A refund may be booked by changing the
+// receipt that it is of, and then shares that record.
 func (r *run) unshared(ctx context.Context, tx *db.Tx, to Ref) error {
+	if p := r.open.write.Record.Payment; p != nil && p.PaymentOf != "" {
+		return nil
+	}
 	other, err := partner(ctx, tx, r.w.Recipe, to, lane{r.w.Source.Connection, r.w.Source.Entity}, false)
 	if err != nil || other == "" || other == r.w.Source.ID {
 		return err
@@ -160,14 +167,21 @@ func (r *run) unshared(ctx context.Context, tx *db.Tx, to Ref) error {
 
 // foresee notes what the inverse flow will wish for when it sees the record that
 // we have just written, so that our own echo is recognised and never sent back.
+// The generation rises without a job: an attempt of the inverse flow that read
+// the record before we wrote it looks again, else it would take the old record
+// for a change and send it back.
 func (r *run) foresee(ctx context.Context, tx *db.Tx, to Ref, written *connector.Record) error {
 	back := r.plan.Recipe.Flow(r.flow.Inverse)
 	if back == nil || written == nil {
 		return nil
 	}
-	in := recipe.Input{
-		Record: *written, Params: r.plan.Params, Needs: map[string]string{}, Linked: true, TargetID: r.w.Source.ID,
-		From: recipe.Side{Connection: to.Connection}, To: recipe.Side{Connection: r.w.Source.Connection},
+	in := recipe.Input{Record: *written, Params: r.plan.Params, Needs: map[string]string{}, Linked: true, TargetID: r.w.Source.ID}
+	for name, side := range map[string]*recipe.Side{to.Connection: &in.From, r.w.Source.Connection: &in.To} {
+		c, err := r.cfg.Connections.Get(ctx, name)
+		if err != nil {
+			return err
+		}
+		*side = recipe.Side{Connection: c.Name, Account: c.AccountID}
 	}
 	d, err := back.Evaluate(in)
 	if err != nil || d.Want == nil {
@@ -181,7 +195,11 @@ func (r *run) foresee(ctx context.Context, tx *db.Tx, to Ref, written *connector
 	_, err = tx.ExecContext(ctx, `
 		INSERT INTO work (recipe, flow, connection, entity, record_id, label, state, generation, done_generation, digest, version, reason, first_seen_at, changed_at)
 		VALUES ($1, $2, $3, $4, $5, $6, 'done', 0, 0, $7, $8, 'written by us', $9, $9)
-		ON CONFLICT (recipe, flow, connection, entity, record_id) DO UPDATE SET digest = excluded.digest, version = excluded.version`,
+		ON CONFLICT (recipe, flow, connection, entity, record_id) DO UPDATE SET digest = excluded.digest, version = excluded.version,
+			state = CASE WHEN work.state = 'skipped' THEN 'done' ELSE work.state END,
+			reason = CASE WHEN work.state = 'skipped' THEN excluded.reason ELSE work.reason END,
+			generation = work.generation + 1,
+			done_generation = CASE WHEN work.done_generation = work.generation THEN work.generation + 1 ELSE work.done_generation END`,
 		r.w.Recipe, back.Name, to.Connection, string(to.Entity), to.ID, r.w.Label, digest, written.Version, now)
 	return err
 }
@@ -201,11 +219,11 @@ func (r *run) wake(ctx context.Context, tx *db.Tx) error {
 		}
 		held = append(held, w)
 	}
-	if err := rows.Close(); err != nil {
+	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
 		return err
 	}
 	for _, w := range held {
-		if _, err := r.touch(ctx, tx, hint{recipe: w.Recipe, flow: w.Flow, ref: w.Source}); err != nil {
+		if _, _, err := r.touch(ctx, tx, hint{recipe: w.Recipe, flow: w.Flow, ref: w.Source}); err != nil {
 			return err
 		}
 	}

@@ -31,7 +31,8 @@ type run struct {
 	w    Work
 	plan *plan
 	flow *recipe.Flow
-	open *intent // being settled
+	open *intent  // being settled
+	read *shelved // the source record, once it has been read
 }
 
 // Run makes one attempt: it is the queue's handler.
@@ -80,7 +81,10 @@ func (r *run) attempt(ctx context.Context) (job.Result, error) {
 			return job.Result{}, err
 		}
 	}
-	rec, err := r.fetch(ctx, r.w.Source)
+	if open, err := r.unsettledInverse(ctx); err != nil || open {
+		return r.restFor(ctx, "waits for the outcome of our own write to it", dependencyFirst), err
+	}
+	rec, err := r.readSource(ctx)
 	if err != nil {
 		return job.Result{}, err
 	}
@@ -96,6 +100,39 @@ func (r *run) attempt(ctx context.Context) (job.Result, error) {
 		return job.Result{}, err
 	}
 	return r.decide(ctx, in)
+}
+
+// unsettledInverse reports whether the inverse flow has written to the record
+// and does not know the outcome yet. What would be read now may be our own
+// write, and must not be taken for a change and sent back.
+func (r *run) unsettledInverse(ctx context.Context) (bool, error) {
+	if r.flow.Inverse == "" {
+		return false, nil
+	}
+	var n int
+	err := r.cfg.DB.Read().QueryRowContext(ctx, `
+		SELECT COUNT(*) FROM intent JOIN work ON work.id = intent.work_id
+		WHERE intent.state = 'open' AND intent.connection = $1 AND intent.entity = $2 AND intent.target_id = $3
+			AND work.recipe = $4 AND work.flow = $5 AND work.state NOT IN ('dead', 'held')`,
+		r.w.Source.Connection, string(r.w.Source.Entity), r.w.Source.ID, r.w.Recipe, r.flow.Inverse).Scan(&n)
+	if err != nil {
+		return false, fmt.Errorf("look for an open intent of %s: %w", r.flow.Inverse, err)
+	}
+	return n > 0, nil
+}
+
+// readSource returns the record as it is now: read ahead of this attempt, but
+// not before the last hint, or read with others that are due.
+func (r *run) readSource(ctx context.Context) (connector.Record, error) {
+	if x, ok := r.fresh.take(r.w.ID, r.w.generation); ok {
+		r.read = &x
+		return x.rec, nil
+	}
+	rec, err := r.fetch(ctx, r.w.Source)
+	if err == nil {
+		r.read = &shelved{rec, r.w.generation, r.now()}
+	}
+	return rec, err
 }
 
 // pausedBy names a connection of the flow that waits for a person.
@@ -214,7 +251,7 @@ func (r *run) touchAll(ctx context.Context, tx *db.Tx, entity connector.Entity, 
 			continue
 		}
 		ref := Ref{r.w.Source.Connection, entity, id}
-		if _, err := r.touch(ctx, tx, hint{recipe: r.w.Recipe, flow: r.w.Flow, ref: ref}); err != nil {
+		if _, _, err := r.touch(ctx, tx, hint{recipe: r.w.Recipe, flow: r.w.Flow, ref: ref}); err != nil {
 			return err
 		}
 	}

@@ -105,24 +105,23 @@ type hint struct {
 }
 
 // touch notes that a record may have changed and sees to it that a job will
-// look. It may be called for a record that is being worked on: the running job
+// look. It returns the work and its new generation. It may be called for a record that is being worked on: the running job
 // finds the newer generation when it ends, and runs again.
-func (e *Engine) touch(ctx context.Context, tx *db.Tx, h hint) (int64, error) {
-	var id int64
+func (e *Engine) touch(ctx context.Context, tx *db.Tx, h hint) (id, generation int64, err error) {
 	now := e.now()
 	// A record that waits for a person stays visible as such until the job has
 	// looked again.
-	err := tx.QueryRowContext(ctx, `
+	err = tx.QueryRowContext(ctx, `
 		INSERT INTO work (recipe, flow, connection, entity, record_id, state, generation, first_seen_at, changed_at)
 		VALUES ($1, $2, $3, $4, $5, 'pending', 1, $6, $6)
 		ON CONFLICT (recipe, flow, connection, entity, record_id) DO UPDATE SET
 			generation = work.generation + 1,
 			state = CASE WHEN work.state IN ('done', 'skipped') THEN 'pending' ELSE work.state END
-		RETURNING id`, h.recipe, h.flow, h.ref.Connection, string(h.ref.Entity), h.ref.ID, now).Scan(&id)
+		RETURNING id, generation`, h.recipe, h.flow, h.ref.Connection, string(h.ref.Entity), h.ref.ID, now).Scan(&id, &generation)
 	if err != nil {
-		return 0, fmt.Errorf("note change of %s: %w", h.ref, err)
+		return 0, 0, fmt.Errorf("note change of %s: %w", h.ref, err)
 	}
-	return id, e.cfg.Queue.Enqueue(ctx, tx, job.Run{Work: id})
+	return id, generation, e.cfg.Queue.Enqueue(ctx, tx, job.Run{Work: id})
 }
 
 // concern is what is stored of a piece of work when it changes.
@@ -137,23 +136,24 @@ type concern struct {
 }
 
 // store writes a work row's new state. done says that its present generation
-// has been looked at.
+// has been looked at. A replay that came meanwhile keeps its wish to look first.
 func store(ctx context.Context, tx *db.Tx, w *Work, c concern, attempts int, done bool, now time.Time) error {
 	detail, err := json.Marshal(nonNil(w.Records))
 	if err != nil {
 		return err
 	}
+	// w stays as it is: should the transaction be rolled back, what it would have
+	// noted must not be stored with the failure.
+	digest, version, doneGeneration, look := w.digest, w.version, w.doneGeneration, w.look
 	if c.digest != nil {
-		w.digest = *c.digest
+		digest = *c.digest
 	}
 	if c.version != nil {
-		w.version = *c.version
+		version = *c.version
 	}
 	if done {
-		w.doneGeneration = w.generation
-		if c.state != Dead && c.state != Held {
-			w.look = false
-		}
+		doneGeneration = w.generation
+		look = look && (c.state == Dead || c.state == Held)
 	}
 	var next any
 	if !c.next.IsZero() {
@@ -161,10 +161,10 @@ func store(ctx context.Context, tx *db.Tx, w *Work, c concern, attempts int, don
 	}
 	_, err = tx.ExecContext(ctx, `
 		UPDATE work SET label = $2, state = $3, attempts = $4, reason = $5, remedy = $6, detail = $7, digest = $8,
-			version = $9, look = $10, waits_on = $11, done_generation = $12, changed_at = $13, next_at = $14
+			version = $9, look = CASE WHEN generation > $15 THEN look ELSE $10 END, waits_on = $11, done_generation = $12, changed_at = $13, next_at = $14
 		WHERE id = $1`,
-		w.ID, w.Label, string(c.state), attempts, c.reason, c.remedy, string(detail), w.digest,
-		w.version, w.look, c.waitsOn, w.doneGeneration, now, next)
+		w.ID, w.Label, string(c.state), attempts, c.reason, c.remedy, string(detail), digest,
+		version, look, c.waitsOn, doneGeneration, now, next, w.generation)
 	if err != nil {
 		return fmt.Errorf("store work %d: %w", w.ID, err)
 	}

@@ -2489,7 +2489,8 @@ type EntitySupport struct {
 	Verbs         []Verb                 `protobuf:"varint,2,rep,packed,name=verbs,proto3,enum=connector.v1.Verb" json:"verbs,omitempty"`
 	GetBatch      int32                  `protobuf:"varint,3,opt,name=get_batch,json=getBatch,proto3" json:"get_batch,omitempty"` // most ids in one Get; 1 or more
 	UpsertBatch   int32                  `protobuf:"varint,4,opt,name=upsert_batch,json=upsertBatch,proto3" json:"upsert_batch,omitempty"`
-	PageSize      int32                  `protobuf:"varint,5,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"` // largest useful page
+	PageSize      int32                  `protobuf:"varint,5,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`       // largest useful page
+	ListsWhole    bool                   `protobuf:"varint,6,opt,name=lists_whole,json=listsWhole,proto3" json:"lists_whole,omitempty"` // List brings whole records at no further cost
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2557,6 +2558,13 @@ func (x *EntitySupport) GetPageSize() int32 {
 		return x.PageSize
 	}
 	return 0
+}
+
+func (x *EntitySupport) GetListsWhole() bool {
+	if x != nil {
+		return x.ListsWhole
+	}
+	return false
 }
 
 // OAuth describes an Authorization Code flow that the host runs. The names are
@@ -4075,13 +4083,15 @@ const file_connector_v1_connector_proto_rawDesc = "" +
 	"\x06secret\x18\x03 \x01(\bR\x06secret\x12\x1a\n" +
 	"\brequired\x18\x04 \x01(\bR\brequired\x12#\n" +
 	"\rdefault_value\x18\x05 \x01(\tR\fdefaultValue\x12-\n" +
-	"\x04type\x18\x06 \x01(\x0e2\x19.connector.v1.SettingTypeR\x04type\"\xc4\x01\n" +
+	"\x04type\x18\x06 \x01(\x0e2\x19.connector.v1.SettingTypeR\x04type\"\xe5\x01\n" +
 	"\rEntitySupport\x12,\n" +
 	"\x06entity\x18\x01 \x01(\x0e2\x14.connector.v1.EntityR\x06entity\x12(\n" +
 	"\x05verbs\x18\x02 \x03(\x0e2\x12.connector.v1.VerbR\x05verbs\x12\x1b\n" +
 	"\tget_batch\x18\x03 \x01(\x05R\bgetBatch\x12!\n" +
 	"\fupsert_batch\x18\x04 \x01(\x05R\vupsertBatch\x12\x1b\n" +
-	"\tpage_size\x18\x05 \x01(\x05R\bpageSize\"\xc9\x02\n" +
+	"\tpage_size\x18\x05 \x01(\x05R\bpageSize\x12\x1f\n" +
+	"\vlists_whole\x18\x06 \x01(\bR\n" +
+	"listsWhole\"\xc9\x02\n" +
 	"\x05OAuth\x122\n" +
 	"\x15authorize_url_setting\x18\x01 \x01(\tR\x13authorizeUrlSetting\x12*\n" +
 	"\x11token_url_setting\x18\x02 \x01(\tR\x0ftokenUrlSetting\x12*\n" +
