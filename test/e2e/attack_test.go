@@ -114,6 +114,9 @@ func leaks(w *world, ts *testscript.TestScript, _ []string) error {
 	}
 	seen := false
 	for name, text := range places {
+		if len(text) == 0 && (strings.HasPrefix(name, "/proc/") || name == "file host.log") {
+			return fmt.Errorf("%s is empty, so this proves nothing", name)
+		}
 		// The tenant is no secret: it shows that the search sees what is stored.
 		seen = seen || strings.HasPrefix(name, "file data/") && bytes.Contains(text, []byte(w.xero.TenantID()))
 		for what, secret := range secrets {
@@ -167,7 +170,11 @@ func (w *world) places() (map[string][]byte, error) {
 		return nil, err
 	}
 	host := w.host.cmd.Process.Pid
-	for _, pid := range append(plugins(host), host) {
+	all := append(plugins(host), host)
+	if len(all) < 3 {
+		return nil, fmt.Errorf("%d processes, want the host and two plugins", len(all))
+	}
+	for _, pid := range all {
 		for _, what := range []string{"cmdline", "environ"} {
 			name := fmt.Sprintf("/proc/%d/%s", pid, what)
 			if out[name], err = os.ReadFile(name); err != nil {

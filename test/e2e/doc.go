@@ -15,6 +15,7 @@
 //	arm WHAT SIDE N before|after      kill host or plugin-NAME at the Nth write that reaches SIDE from now on,
 //	                                  before it is done or after it, with its answer lost
 //	gone                              wait until the armed kill has happened
+//	hits N                            Xero's faults have struck N times or more
 //	both|xero|stripe VERB …           pull a lever of the stand-ins: see levers in lever_test.go
 //	set VAR QUERY FIELD               keep a field of the one record that QUERY finds
 //	expect QUERY [COUNT]              so many records are found now (default 1)

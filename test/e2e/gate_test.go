@@ -143,3 +143,19 @@ func gone(w *world, _ *testscript.TestScript, _ []string) error {
 	w.host = nil
 	return err
 }
+
+// hits N: Xero's faults have struck so many times or more since the start, so
+// the story is about what it says.
+func hits(w *world, _ *testscript.TestScript, args []string) error {
+	if len(args) != 1 {
+		return fmt.Errorf("want N")
+	}
+	want, err := strconv.Atoi(args[0])
+	if err != nil {
+		return err
+	}
+	if got := w.xero.Faults().Hits(); got < want {
+		return fmt.Errorf("faults struck %d times, want %d", got, want)
+	}
+	return nil
+}

@@ -80,7 +80,7 @@ func build(dir string) error {
 func watchSources() error {
 	for _, dir := range []string{"host", "plugins", "connector", "money", "proto"} {
 		err := filepath.WalkDir(filepath.Join(root(), dir), func(path string, d fs.DirEntry, err error) error {
-			if err == nil && strings.HasSuffix(path, ".go") {
+			if err == nil && d.Type().IsRegular() {
 				_, err = os.Stat(path)
 			}
 			return err
@@ -146,7 +146,7 @@ func commands() map[string]func(*testscript.TestScript, bool, []string) {
 	out := map[string]func(*testscript.TestScript, bool, []string){}
 	for name, f := range map[string]func(*world, *testscript.TestScript, []string) error{
 		"ml": ml, "connect": connect, "authorize": authorize, "add": addConnection,
-		"host": startHost, "host-stop": stopHost, "host-kill": killHost, "plugin-kill": killPlugin, "arm": arm, "gone": gone,
+		"host": startHost, "host-stop": stopHost, "host-kill": killHost, "plugin-kill": killPlugin, "arm": arm, "gone": gone, "hits": hits,
 		"xero": xeroLever, "stripe": stripeLever, "both": bothLever,
 		"set": setVar, "expect": expect, "until": until, "idle": idle, "prove": prove, "json": jsonValue,
 		"webhook": postWebhook, "leaks": leaks, "edit": editFile, "burst": burst,

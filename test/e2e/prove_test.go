@@ -167,7 +167,7 @@ func (b books) bills() error {
 	for _, in := range open {
 		id := lookUp(in, "metadata.xero_invoice_id")
 		if _, twice := due[id]; twice {
-			return fmt.Errorf("Xero invoice %s can be paid twice in Stripe", id)
+			return fmt.Errorf("invoice %s of Xero can be paid twice in Stripe", id)
 		}
 		if due[id], err = minor(in, "amount_remaining"); err != nil {
 			return err

@@ -104,15 +104,20 @@ func standIns(x *xero.Server, s *stripe.Server) http.Handler {
 	return mux
 }
 
-// lastPort is the last port handed out. They lie below those that the kernel
-// gives to outgoing connections, so that no other socket takes one meanwhile.
-var lastPort atomic.Int32
+// ports counts the ports handed out. They lie below those that the kernel gives
+// to outgoing connections, so that no other socket takes one meanwhile.
+var ports atomic.Int32
 
-func init() { lastPort.Store(int32(20_000 + os.Getpid()%50*200)) }
+const (
+	portFirst = 20_000
+	portSpan  = 12_000
+	portTries = 400
+)
 
 func freePort() (string, error) {
-	for range 400 {
-		addr := fmt.Sprintf("127.0.0.1:%d", 20_000+(lastPort.Add(1)-20_000)%12_000)
+	start := os.Getpid() * 200 // test processes at the same time begin elsewhere
+	for range portTries {
+		addr := fmt.Sprintf("127.0.0.1:%d", portFirst+(start+int(ports.Add(1)))%portSpan)
 		if ln, err := net.Listen("tcp", addr); err == nil {
 			return addr, ln.Close()
 		}
