@@ -9,11 +9,6 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// plain are the commands whose one line says it all.
-var plain = map[string]bool{
-	"ml-connector connections list": true, "ml-connector connections test": true, "ml-connector connections remove": true,
-}
-
 // everyCommand calls f for each command of the tree.
 func everyCommand(f func(*cobra.Command)) {
 	var walk func(*cobra.Command)
@@ -32,7 +27,7 @@ func TestEveryCommandExplainsItself(t *testing.T) {
 		if cmd.HasParent() && (cmd.Short == "" || strings.HasSuffix(cmd.Short, ".")) {
 			t.Errorf("%s: its short help is %q", name, cmd.Short)
 		}
-		if !cmd.HasSubCommands() && !plain[name] && cmd.Example == "" && cmd.Long == "" {
+		if !cmd.HasSubCommands() && cmd.Example == "" && cmd.Long == "" {
 			t.Errorf("%s has no example and no long help", name)
 		}
 		for line := range strings.Lines(cmd.Example) {

@@ -5,12 +5,14 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/url"
 	"os"
 	"os/exec"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 
@@ -65,17 +67,36 @@ variable (K=env:VAR), or from a prompt or standard input (K=-).`,
 	}
 	authorize.Flags().BoolVar(&noBrowser, "no-browser", false, "print the URL only")
 
-	cmd.AddCommand(addCmd, authorize,
+	var set struct{ set, secret []string }
+	setCmd := &cobra.Command{
+		Use:   "set NAME --set K=V… --secret K=@FILE…",
+		Short: "Change settings or secrets of a connection",
+		Long: `Change settings or secrets of a connection and keep everything else: its account,
+its authorisation, its links. Secrets are read as in "connections add". A running
+service uses them from its next call on.`,
+		Example: "  ml-connector connections set stripe --secret webhook_secret=@whsec.txt\n  ml-connector connections set xero --set calls_per_day=1000",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return c.setConnection(cmd.Context(), args[0], set.set, set.secret)
+		},
+	}
+	setCmd.Flags().StringArrayVar(&set.set, "set", nil, "setting `K=V`; repeatable")
+	setCmd.Flags().StringArrayVar(&set.secret, "secret", nil, "secret `K=@FILE`, K=env:VAR or K=-; repeatable")
+
+	cmd.AddCommand(addCmd, setCmd, authorize,
 		&cobra.Command{
-			Use: "list", Short: "List connections", Args: cobra.NoArgs,
+			Use: "list", Short: "List connections", Example: "  ml-connector connections list --json",
+			Args: cobra.NoArgs,
 			RunE: func(cmd *cobra.Command, _ []string) error { return c.listConnections(cmd.Context()) },
 		},
 		&cobra.Command{
-			Use: "test NAME", Short: "Call the service and say who we are there", Args: cobra.ExactArgs(1),
+			Use: "test NAME", Short: "Call the service and say who we are there", Example: "  ml-connector connections test xero",
+			Args: cobra.ExactArgs(1),
 			RunE: func(cmd *cobra.Command, args []string) error { return c.testConnection(cmd.Context(), args[0]) },
 		},
 		&cobra.Command{
-			Use: "remove NAME", Short: "Delete a connection with its secrets and tokens", Args: cobra.ExactArgs(1),
+			Use: "remove NAME", Short: "Delete a connection with its secrets and tokens", Example: "  ml-connector connections remove stripe",
+			Args: cobra.ExactArgs(1),
 			RunE: func(cmd *cobra.Command, args []string) error { return c.removeConnection(cmd.Context(), args[0]) },
 		})
 	return cmd
@@ -114,6 +135,30 @@ func (c *command) addConnection(ctx context.Context, name, conn string, set, sec
 	}
 	c.say("stored connection %s; %s", name, next)
 	return nil
+}
+
+func (c *command) setConnection(ctx context.Context, name string, set, secret []string) error {
+	settings, err := pairs("--set", set)
+	if err != nil {
+		return err
+	}
+	secrets, err := c.readSecrets(secret)
+	if err != nil {
+		return err
+	}
+	if len(settings)+len(secrets) == 0 {
+		return usagef("say what to change with --set K=V or --secret K=@FILE")
+	}
+	r, err := c.open(ctx, true)
+	if err != nil {
+		return err
+	}
+	defer r.close()
+	if err := r.conns.Change(ctx, name, settings, secrets); err != nil {
+		return usageError{err}
+	}
+	c.say("changed connection %s; test it: ml-connector connections test %s", name, name)
+	return r.trail(ctx, name, "changed", strings.Join(append(slices.Sorted(maps.Keys(settings)), slices.Sorted(maps.Keys(secrets))...), ", "))
 }
 
 // trail puts what was done with a connection on the audit trail.

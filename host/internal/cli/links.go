@@ -44,6 +44,7 @@ number of an invoice, or a connection, an entity and an id.`,
 		RunE:    func(cmd *cobra.Command, args []string) error { return c.showLinks(cmd.Context(), args[0]) },
 	}
 	cmd.AddCommand(list, show)
+	cmd.AddCommand(c.relinkCommands()...)
 	return cmd
 }
 

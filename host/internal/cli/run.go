@@ -48,7 +48,7 @@ console is at /. On SIGTERM the attempts in flight are finished first.`,
 	f.bind(cmd.Flags())
 	cmd.Flags().StringVar(&f.listen, "listen", "127.0.0.1:8480", "`address` for webhooks and the console")
 	cmd.Flags().StringVar(&f.publicURL, "public-url", "", "https `URL` under which services reach --listen; lets the host create webhooks where a service's API can")
-	cmd.Flags().StringVar(&f.passwordFile, "console-password-file", "", "`file` with the console's password; needed when --listen can be reached from other machines")
+	cmd.Flags().StringVar(&f.passwordFile, "console-password-file", "", "`file` with the console's password; needed when other machines can reach --listen or --public-url")
 	cmd.Flags().DurationVar(&f.pollEvery, "poll-every", 0, "poll every source at this `interval` instead of the recipe's")
 	return cmd
 }
@@ -115,7 +115,8 @@ func (r *rooms) console(f runFlags) (*console.Console, error) {
 	}
 	return console.New(console.Config{
 		DB: r.db, Audit: r.audit, Queue: r.queue, Connections: r.conns, Log: r.log.Named("console"),
-		Local: loopback(f.listen), Password: password,
+		// A public URL means a proxy in front: what it forwards is not local.
+		Local: loopback(f.listen) && f.publicURL == "", Password: password,
 		Authorised: func(ctx context.Context, name string) error {
 			c, err := r.conns.Get(ctx, name)
 			if err != nil {

@@ -113,9 +113,45 @@ func (c *command) pass(ctx context.Context, r *rooms, e *flow.Engine, since time
 				return fmt.Errorf("list %s: %w", src, withRemedy(err))
 			}
 			// One source after the other: contacts are there when invoices need them.
-			if err := r.queue.Idle(ctx, syncWaits); err != nil {
+			if err := r.settle(ctx, e); err != nil {
 				return err
 			}
+		}
+	}
+	return nil
+}
+
+// settle waits until nothing is due, or until a connection waits for a person:
+// its work would rest for ever.
+func (r *rooms) settle(ctx context.Context, e *flow.Engine) error {
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	go func() {
+		tick := time.NewTicker(time.Second)
+		defer tick.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-tick.C:
+				if err := r.paused(ctx, e); err != nil {
+					stop(err)
+				}
+			}
+		}
+	}()
+	err := r.queue.Idle(ctx, syncWaits)
+	if cause := context.Cause(ctx); err != nil && cause != nil {
+		return cause
+	}
+	return err
+}
+
+// paused returns an error that names the first paused connection.
+func (r *rooms) paused(ctx context.Context, e *flow.Engine) error {
+	for _, name := range e.Connections() {
+		if c, err := r.conns.Get(ctx, name); err == nil && c.Paused() {
+			return fmt.Errorf("connection %s is paused: %s (%s); its work waits", name, c.PausedReason, c.PausedRemedy)
 		}
 	}
 	return nil

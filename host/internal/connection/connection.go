@@ -13,6 +13,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"regexp"
 	"sync"
@@ -152,6 +153,43 @@ func insertSecrets(ctx context.Context, tx *db.Tx, name string, sealed map[strin
 		}
 	}
 	return nil
+}
+
+// Change replaces settings and secrets of a connection and keeps the others. The
+// result is checked as a whole, as in Add.
+func (s *Store) Change(ctx context.Context, name string, settings map[string]string, secrets map[string]connector.Secret) error {
+	old, m, err := s.keys(ctx, name)
+	if err != nil {
+		return err
+	}
+	c, err := s.Get(ctx, name)
+	if err != nil {
+		return err
+	}
+	merged, all := maps.Clone(c.Settings), maps.Clone(old.Secrets)
+	if merged == nil {
+		merged = map[string]string{}
+	}
+	maps.Copy(merged, settings)
+	maps.Copy(all, secrets)
+	if err := checkSettings(m, merged, all); err != nil {
+		return err
+	}
+	text, err := json.Marshal(merged)
+	if err != nil {
+		return err
+	}
+	sealed, err := s.seal(name, secrets)
+	if err != nil {
+		return err
+	}
+	now := s.now()
+	return s.cfg.DB.Update(ctx, func(tx *db.Tx) error {
+		if _, err := tx.ExecContext(ctx, `UPDATE connection SET settings = $2, updated_at = $3 WHERE name = $1`, name, string(text), now); err != nil {
+			return fmt.Errorf("change connection %s: %w", name, err)
+		}
+		return insertSecrets(ctx, tx, name, sealed, now)
+	})
 }
 
 // SetSecrets adds or replaces secrets of a connection.

@@ -57,7 +57,11 @@ func (r *run) finish(ctx context.Context, c concern, en audit.Entry, also func(t
 // newer hint came meanwhile.
 func (r *run) end(ctx context.Context, tx *db.Tx, c concern, entry func() error) error {
 	now := r.now()
-	if err := store(ctx, tx, &r.w, c, 0, true, now); err != nil {
+	attempts := 0
+	if c.state == Dead || c.state == Held {
+		attempts = r.a.Number
+	}
+	if err := store(ctx, tx, &r.w, c, attempts, true, now); err != nil {
 		return err
 	}
 	if err := entry(); err != nil {
@@ -146,7 +150,7 @@ func (r *run) keep(ctx context.Context, tx *db.Tx, out connector.Outcome) error 
 	}); err != nil {
 		return err
 	}
-	return r.wake(ctx, tx)
+	return r.wake(ctx, tx, to)
 }
 
 // unshared refuses to take a record for the counterpart of two: one of them is a
@@ -204,9 +208,13 @@ func (r *run) foresee(ctx context.Context, tx *db.Tx, to Ref, written *connector
 	return err
 }
 
-// wake touches the work that was held because it needed this record.
-func (r *run) wake(ctx context.Context, tx *db.Tx) error {
-	rows, err := tx.QueryContext(ctx, `SELECT `+workColumns+` FROM work WHERE waits_on = $1`, r.w.ID)
+// wake touches the work that was held because it needed this record's
+// counterpart, or this record as the counterpart of what was written: a link
+// serves both directions.
+func (r *run) wake(ctx context.Context, tx *db.Tx, to Ref) error {
+	rows, err := tx.QueryContext(ctx, `SELECT `+workColumns+` FROM work WHERE waits_on = $1 OR waits_on IN (
+		SELECT id FROM work WHERE recipe = $2 AND flow = $3 AND connection = $4 AND entity = $5 AND record_id = $6)`,
+		r.w.ID, r.w.Recipe, r.flow.Inverse, to.Connection, string(to.Entity), to.ID)
 	if err != nil {
 		return err
 	}
