@@ -7,7 +7,8 @@
 // (https://pkg.go.dev/github.com/rogpeppe/go-internal/testscript) they use:
 //
 //	ml [CODE] ARG…                    run ml-connector, expect that exit code (default 0); then stdout, stderr, json
-//	connect [xero|stripe [NAME]]…     add and authorise the connections, webhook endpoints included
+//	connect [nohooks]                 add and authorise both connections, webhook endpoints included
+//	add NAME CONNECTOR [nokey]        add a connection, without a webhook key if so
 //	authorize [NAME]                  go through the OAuth flow with a browser that consents at once
 //	host [ARG…]                       start `ml-connector run`, wait until it is ready
 //	host-stop, host-kill              SIGTERM, SIGKILL; both wait for the process and its plugins to be gone
@@ -34,5 +35,5 @@
 // and + for that many or more.
 //
 // ML_CONNECTOR_BIN names a folder with prebuilt binaries; without it they are
-// built once.
+// built once. The stories look into /proc, so they run on Linux only.
 package e2e

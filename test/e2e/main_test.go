@@ -1,3 +1,5 @@
+//go:build linux
+
 package e2e
 
 import (
@@ -47,6 +49,11 @@ func run(m *testing.M) int {
 			return 1
 		}
 		bin = dir
+	}
+	var err error
+	if bin, err = filepath.Abs(bin); err != nil { // commands run in other folders
+		fmt.Fprintln(os.Stderr, err)
+		return 1
 	}
 	return m.Run()
 }

@@ -1,3 +1,5 @@
+//go:build linux
+
 package e2e
 
 import (
@@ -44,7 +46,6 @@ type world struct {
 	listen   string // where the host listens
 	redirect string // where the browser comes back to
 	secret   map[string]string
-	hooked   bool // Stripe's webhook endpoint was made
 
 	host    *process
 	log     bytes.Buffer // what every command printed; guarded by logMu
