@@ -122,5 +122,5 @@ func (d Decimal) combine(sign string, e Decimal, op operation) (Decimal, error) 
 // unset amount is 0.
 func (a Amount) AsDecimal() Decimal {
 	// Always within the limits: 64 bits have at most 19 digits.
-	return reduced(apd.New(a.minor, -int32(a.currency.Digits())))
+	return reduced(apd.New(a.minor, -int32(a.currency.Digits()))) //nolint:gosec // G115: at most 4 digits
 }

@@ -70,7 +70,7 @@ func (d Decimal) minorUnits(digits int, r Rounding) (int64, error) {
 	context := *exact
 	context.Rounding = rounder
 	var rounded apd.Decimal
-	condition, err := context.Quantize(&rounded, &d.number, -int32(digits))
+	condition, err := context.Quantize(&rounded, &d.number, -int32(digits)) //nolint:gosec // G115: at most 4 digits
 	if err != nil {
 		return 0, ErrRange
 	}

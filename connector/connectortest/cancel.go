@@ -38,7 +38,7 @@ func (s *suite) shortDeadline(ctx context.Context, c call) error {
 	late := time.NewTimer(promptly)
 	defer late.Stop()
 	select {
-	case <-done:
+	case _ = <-done: //nolint:staticcheck // that it returned is what counts; errcheck wants the value named
 		return nil
 	case <-late.C:
 		return fmt.Errorf("%s had a millisecond and took more than %s", c, promptly)
@@ -95,7 +95,7 @@ func within(limit time.Duration, event <-chan struct{}, other <-chan error) bool
 	select {
 	case <-event:
 		return true
-	case <-other:
+	case _ = <-other: //nolint:staticcheck // that it came is what counts; errcheck wants the value named
 	case <-timer.C:
 	}
 	return false

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"encoding/base64"
 	"net/http"
 	"net/http/httptest"
@@ -103,8 +104,8 @@ func TestErrorsByAnswer(t *testing.T) {
 
 func checkError(t *testing.T, err error, kind connector.Kind, text string) {
 	t.Helper()
-	e, ok := err.(*connector.Error)
-	if !ok || e == nil || e.Kind != kind {
+	var e *connector.Error
+	if !errors.As(err, &e) || e.Kind != kind {
 		t.Fatalf("error %T %v, want kind %s", err, err, kind)
 	}
 	all := e.Error() + e.Remedy
@@ -230,7 +231,8 @@ func TestBudget(t *testing.T) {
 		ctx, cancel := testCancelled()
 		err := b.take(ctx, "GET v1/customers")
 		cancel()
-		if e, ok := err.(*connector.Error); ok {
+		var e *connector.Error
+		if errors.As(err, &e) {
 			if e.Kind != connector.RateLimited {
 				t.Fatal(err)
 			}
@@ -245,7 +247,8 @@ func TestBudget(t *testing.T) {
 	for range 8 {
 		b.note(http.StatusTooManyRequests, h)
 	}
-	if e, ok := b.take(t.Context(), "x").(*connector.Error); !ok || e.RetryAfter != backoffMax {
+	var e *connector.Error
+	if err := b.take(t.Context(), "x"); !errors.As(err, &e) || e.RetryAfter != backoffMax {
 		t.Errorf("after eight refusals: %+v", e)
 	}
 	now = now.Add(2 * backoffMax)

@@ -97,21 +97,21 @@ func listChanges(ctx context.Context, a *api, req connector.ListRequest, f feed)
 	return page, err
 }
 
-// after is the place after a page. at.Seen holds every row that was returned.
-func (at place) after(rows []row, full bool) place {
+// after is the place after a page. p.Seen holds every row that was returned.
+func (p place) after(rows []row, full bool) place {
 	if len(rows) == 0 {
-		return place{Version: cursorVersion, Since: at.Since, Seen: at.Seen}.rereading(at, false)
+		return place{Version: cursorVersion, Since: p.Since, Seen: p.Seen}.rereading(p, false)
 	}
 	last := rows[len(rows)-1].updated.Truncate(time.Second).Add(-overlap)
-	advances := last.After(at.Since)
+	advances := last.After(p.Since)
 	if full && !advances {
-		next := at
-		next.Page = max(at.Page, 1) + 1
+		next := p
+		next.Page = max(p.Page, 1) + 1
 		return next
 	}
-	next := place{Version: cursorVersion, Since: at.Since, Seen: at.Seen}
-	if at.Page > 1 && (!at.Again || at.Found) {
-		return next.rereading(at, true)
+	next := place{Version: cursorVersion, Since: p.Since, Seen: p.Seen}
+	if p.Page > 1 && (!p.Again || p.Found) {
+		return next.rereading(p, true)
 	}
 	if advances {
 		next.Since = last

@@ -57,20 +57,20 @@ func (s *Server) readInvoice(p *params, next *invoice) {
 		"rendering", "rendering_options", "shipping_cost", "shipping_details", "subscription", "transfer_data")
 }
 
-func (next *invoice) readMethods(in *params) {
+func (inv *invoice) readMethods(in *params) {
 	list, sent := in.strings("payment_method_types")
 	in.refuseUnmodelled("default_mandate", "payment_method_options")
 	if !sent {
 		return
 	}
-	next.methods = list
+	inv.methods = list
 	for _, m := range list {
 		if !slices.Contains(paymentMethodTypes, m) {
 			in.fail(refuse("", in.full("payment_method_types"), "Invalid payment_method_types: %s", m))
 		}
 	}
 	if len(list) == 0 {
-		next.methods = nil
+		inv.methods = nil
 	}
 }
 
@@ -117,27 +117,27 @@ func (s *Server) readDue(p *params, next *invoice) {
 	}
 }
 
-func (next *invoice) dueInDays(now time.Time) int64 {
-	return now.Add(time.Duration(next.daysUntilDue) * 24 * time.Hour).Unix()
+func (inv *invoice) dueInDays(now time.Time) int64 {
+	return now.Add(time.Duration(inv.daysUntilDue) * 24 * time.Hour).Unix()
 }
 
-func (next *invoice) readFields(p *params) {
+func (inv *invoice) readFields(p *params) {
 	if !p.has("custom_fields") {
 		return
 	}
 	if p.cleared("custom_fields") {
 		p.child("custom_fields")
-		next.fields = nil
+		inv.fields = nil
 		return
 	}
-	next.fields = nil
+	inv.fields = nil
 	for _, in := range p.items("custom_fields") {
 		f := customField{name: in.need("name"), value: in.need("value")}
 		in.str("name", fieldNameMax, &f.name)
 		in.str("value", fieldValueMax, &f.value)
-		next.fields = append(next.fields, f)
+		inv.fields = append(inv.fields, f)
 	}
-	if len(next.fields) > fieldsMax {
+	if len(inv.fields) > fieldsMax {
 		p.fail(refuse("", "custom_fields", "An invoice can have at most %d custom fields.", fieldsMax))
 	}
 }

@@ -139,8 +139,8 @@ func (s *Server) SetBalance(customerID string, balance int64) error {
 	return s.UpdateCustomer(customerID, CustomerFields{Balance: &balance})
 }
 
-// VoidInvoice, MarkUncollectible and PayOutOfBand play a person in the dashboard.
-// The invoice is named by id or by metadata xero_invoice_number.
+// VoidInvoice is a person voiding an invoice in the dashboard. Here and below the
+// invoice is named by id or by metadata xero_invoice_number.
 func (s *Server) VoidInvoice(name string) error {
 	return s.invoiceLever(name, s.void)
 }

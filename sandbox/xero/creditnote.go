@@ -1,6 +1,7 @@
 package xero
 
 import (
+	"errors"
 	"strings"
 	"time"
 )
@@ -204,8 +205,11 @@ func (c *call) deleteAllocation(credit *document) (reply, error) {
 		if !strings.EqualFold(a.id, c.sub) {
 			continue
 		}
-		if err := c.s.checkLock(a.date); err != nil {
-			return validationException([]object{{"AllocationId": a.id, "ValidationErrors": messages(err.(invalid))}}), errRefused
+		var locked invalid
+		if err := c.s.checkLock(a.date); errors.As(err, &locked) {
+			return validationException([]object{{"AllocationId": a.id, "ValidationErrors": messages(locked)}}), errRefused
+		} else if err != nil {
+			return reply{}, err
 		}
 		for _, d := range []*document{a.credit, a.invoice} {
 			keep(c.s, d)

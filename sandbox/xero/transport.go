@@ -211,7 +211,7 @@ func (c *call) write(plural, idName string, one func(*fields) (object, error)) (
 		return reply{}, err
 	}
 	separate := c.query.Get("summarizeErrors") == "false"
-	var good, bad, all []object
+	var bad, all []object
 	for _, f := range elements {
 		var out object
 		err := c.s.attempt(func() error {
@@ -229,11 +229,8 @@ func (c *call) write(plural, idName string, one func(*fields) (object, error)) (
 			bad = append(bad, out)
 		} else if err != nil {
 			return reply{}, err
-		} else {
-			good = append(good, out)
-			if separate {
-				out["StatusAttributeString"] = "OK"
-			}
+		} else if separate {
+			out["StatusAttributeString"] = "OK"
 		}
 		all = append(all, out)
 	}

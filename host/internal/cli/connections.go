@@ -83,7 +83,14 @@ service uses them from its next call on.`,
 	setCmd.Flags().StringArrayVar(&set.set, "set", nil, "setting `K=V`; repeatable")
 	setCmd.Flags().StringArrayVar(&set.secret, "secret", nil, "secret `K=@FILE`, K=env:VAR or K=-; repeatable")
 
-	cmd.AddCommand(addCmd, setCmd, authorize,
+	cmd.AddCommand(addCmd, setCmd, authorize)
+	cmd.AddCommand(c.connectionCommands()...)
+	return cmd
+}
+
+// connectionCommands are those that need no more than a name.
+func (c *command) connectionCommands() []*cobra.Command {
+	return []*cobra.Command{
 		&cobra.Command{
 			Use: "list", Short: "List connections", Example: "  ml-connector connections list --json",
 			Args: cobra.NoArgs,
@@ -98,8 +105,8 @@ service uses them from its next call on.`,
 			Use: "remove NAME", Short: "Delete a connection with its secrets and tokens", Example: "  ml-connector connections remove stripe",
 			Args: cobra.ExactArgs(1),
 			RunE: func(cmd *cobra.Command, args []string) error { return c.removeConnection(cmd.Context(), args[0]) },
-		})
-	return cmd
+		},
+	}
 }
 
 func (c *command) addConnection(ctx context.Context, name, conn string, set, secret []string) error {

@@ -14,7 +14,7 @@ import (
 
 // statusReport is how everything stands.
 type statusReport struct {
-	Flows       []flow.FlowStatus       `json:"flows"`
+	Flows       []flow.Standing         `json:"flows"`
 	Polls       []flow.PollStatus       `json:"polls"`
 	Connections []connection.Connection `json:"connections"`
 	Queue       queueReport             `json:"queue"`
@@ -111,7 +111,7 @@ func (c *command) printStatus(s statusReport) error {
 	return nil
 }
 
-func (c *command) printFlows(all []flow.FlowStatus) error {
+func (c *command) printFlows(all []flow.Standing) error {
 	if len(all) == 0 {
 		c.say("no flow has had work yet")
 		return nil

@@ -18,7 +18,7 @@ func TestStatus(t *testing.T) {
 	if len(s.Flows) != 1 || len(s.Polls) != 1 || len(s.Connections) != 2 {
 		t.Fatalf("got %+v", s)
 	}
-	want := flow.FlowStatus{Recipe: "pair", Flow: "contacts", Done: 1, Skipped: 1, Person: 1, LastSuccess: s.Flows[0].LastSuccess}
+	want := flow.Standing{Recipe: "pair", Flow: "contacts", Done: 1, Skipped: 1, Person: 1, LastSuccess: s.Flows[0].LastSuccess}
 	if diff := cmp.Diff(want, s.Flows[0]); diff != "" || s.Flows[0].LastSuccess == nil {
 		t.Errorf("flow (-want +got):\n%s", diff)
 	}

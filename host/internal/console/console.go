@@ -136,7 +136,7 @@ func localHost(hostport string) bool {
 // view is what the page shows.
 type view struct {
 	Now         time.Time
-	Flows       []flow.FlowStatus
+	Flows       []flow.Standing
 	Polls       []flow.PollStatus
 	Failures    []flow.Work
 	Connections []connection.Connection

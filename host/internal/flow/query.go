@@ -80,8 +80,8 @@ func Links(ctx context.Context, d *db.DB, f LinkFilter) ([]Link, error) {
 	return out, rows.Err()
 }
 
-// FlowStatus is how one flow of a recipe stands.
-type FlowStatus struct {
+// Standing is how one flow of a recipe stands.
+type Standing struct {
 	Recipe      string        `json:"recipe"`
 	Flow        string        `json:"flow"`
 	Done        int           `json:"done"`
@@ -94,7 +94,7 @@ type FlowStatus struct {
 }
 
 // Status tells how every flow stands that has ever had work.
-func Status(ctx context.Context, d *db.DB, now time.Time) ([]FlowStatus, error) {
+func Status(ctx context.Context, d *db.DB, now time.Time) ([]Standing, error) {
 	rows, err := d.Read().QueryContext(ctx, `
 		SELECT recipe, flow,
 			SUM(CASE WHEN state = 'done' THEN 1 ELSE 0 END),
@@ -107,9 +107,9 @@ func Status(ctx context.Context, d *db.DB, now time.Time) ([]FlowStatus, error) 
 		return nil, fmt.Errorf("status: %w", err)
 	}
 	defer rows.Close()
-	out := []FlowStatus{}
+	out := []Standing{}
 	for rows.Next() {
-		var s FlowStatus
+		var s Standing
 		if err := rows.Scan(&s.Recipe, &s.Flow, &s.Done, &s.Skipped, &s.Queued, &s.Retrying, &s.Person); err != nil {
 			return nil, err
 		}
@@ -126,7 +126,7 @@ func Status(ctx context.Context, d *db.DB, now time.Time) ([]FlowStatus, error) 
 	return out, nil
 }
 
-func times(ctx context.Context, q reader, s *FlowStatus, now time.Time) error {
+func times(ctx context.Context, q reader, s *Standing, now time.Time) error {
 	var at time.Time
 	err := q.QueryRowContext(ctx, `SELECT changed_at FROM work WHERE recipe = $1 AND flow = $2 AND state = 'done'
 		ORDER BY changed_at DESC LIMIT 1`, s.Recipe, s.Flow).Scan(&at)

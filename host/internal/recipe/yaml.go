@@ -1,6 +1,7 @@
 package recipe
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -60,7 +61,8 @@ func (p *parser) document(data []byte) (root node, ok bool) {
 	file, err := parseYAML(tokens)
 	if err != nil {
 		at, message := place{1, 1}, err.Error()
-		if e, ok := err.(yaml.Error); ok {
+		var e yaml.Error
+		if errors.As(err, &e) {
 			message = e.GetMessage()
 			if tk := e.GetToken(); tk != nil {
 				at = placeOf(tk)
