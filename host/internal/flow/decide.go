@@ -102,6 +102,11 @@ func (r *run) write(ctx context.Context) (connector.Outcome, error) {
 	return r.writes.ask(ctx, lane{r.open.to.Connection, r.open.to.Entity}, w)
 }
 
+// patience is how long to rest before the next look at what is waited for.
+func (r *run) patience() time.Duration {
+	return min(max(r.now().Sub(r.w.ChangedAt)/2, dependencyFirst), dependencyCap)
+}
+
 // await sees to it that the records that are needed get worked, and rests.
 func (r *run) await(ctx context.Context, needs []recipe.Need) (job.Result, error) {
 	var blocked *Work
@@ -118,9 +123,7 @@ func (r *run) await(ctx context.Context, needs []recipe.Need) (job.Result, error
 		}
 	}
 	if blocked == nil {
-		waited := r.now().Sub(r.w.ChangedAt)
-		wait := min(max(waited/2, dependencyFirst), dependencyCap)
-		return r.restFor(ctx, fmt.Sprintf("waits for %s", needs[0].Name), wait), nil
+		return r.restFor(ctx, fmt.Sprintf("waits for %s", needs[0].Name), r.patience()), nil
 	}
 	return r.holdFor(ctx, *blocked)
 }

@@ -141,6 +141,11 @@ func (r *run) dead(ctx context.Context, e *connector.Error, state State) job.Res
 		r.w.Records["candidate "+c] = c
 	}
 	refused := r.open != nil && (e.Kind == connector.Invalid || e.Kind == connector.Conflict || e.Kind == connector.NotFound)
+	if refused {
+		// An earlier attempt may have got through, or this one half-way: whatever
+		// is written next has another key, and must look first (I3).
+		r.w.look = true
+	}
 	err := r.cfg.DB.Update(ctx, func(tx *db.Tx) error {
 		if refused {
 			if err := settle(ctx, tx, r.open, "refused", e.Error(), r.now()); err != nil {

@@ -82,7 +82,7 @@ func (r *run) attempt(ctx context.Context) (job.Result, error) {
 		}
 	}
 	if open, err := r.unsettledInverse(ctx); err != nil || open {
-		return r.restFor(ctx, "waits for the outcome of our own write to it", dependencyFirst), err
+		return r.restFor(ctx, "waits for the outcome of our own write to it", r.patience()), err
 	}
 	rec, err := r.readSource(ctx)
 	if err != nil {
