@@ -27,7 +27,8 @@ import (
 	"github.com/ml-connector/ml-connector/recipes"
 )
 
-// envMasterKey carries the master key itself, instead of a file.
+// envMasterKey carries the master key itself, instead of a file, or the URI of
+// a key in a KMS.
 const envMasterKey = "ML_CONNECTOR_MASTER_KEY"
 
 // workers is how many attempts are made at a time. They mostly wait: for company
@@ -62,7 +63,7 @@ func (c *command) open(ctx context.Context, shared bool) (_ *rooms, err error) {
 		}
 		return nil, err
 	}
-	master, err := vault.LoadMasterKey(c.set.keyPath(), os.Getenv(envMasterKey))
+	master, err := vault.LoadMasterKey(ctx, vault.KeySource{File: c.set.keyPath(), Env: os.Getenv(envMasterKey), Data: c.set.data})
 	if err != nil {
 		return nil, err
 	}

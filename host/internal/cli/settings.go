@@ -39,7 +39,7 @@ func (s *settings) bind(f *pflag.FlagSet) {
 	f.StringVar(&s.config, "config", "", "configuration `file` with the flags' names as keys (default "+configDefault+" if it exists)")
 	f.StringVar(&s.data, "data", dataDefault, "data `folder`: embedded database and key file")
 	f.StringVar(&s.databaseURL, "database-url", "", "postgres://… to run on PostgreSQL (default: embedded SQLite in --data)")
-	f.StringVar(&s.keyFile, "key-file", "", "master key `file` (default DATA/master.key, made on first use)")
+	f.StringVar(&s.keyFile, "key-file", "", "master key `file` (default DATA/master.key, made on first use), or hcvault://HOST:PORT/transit/keys/NAME")
 	f.StringVar(&s.plugins, "plugins", "", "`folder` with connector binaries (default: plugins beside this program)")
 	f.StringVar(&s.recipes, "recipes", "./recipes", "`folder` with recipe files")
 	f.StringVar(&s.logLevel, "log-level", "info", "trace, debug, info, warn or error")

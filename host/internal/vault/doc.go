@@ -2,7 +2,7 @@
 //
 // Three layers of keys:
 //
-//	master key      32 bytes in a file or the environment, never in the database
+//	master key      32 bytes in a file or the environment, or wrapped by a KMS; never in the database
 //	  └─ keyset     data keys (AES256-GCM, Tink), stored sealed by a key derived from the master key
 //	       └─ secret  sealed by the newest data key, bound to its connection and field
 //

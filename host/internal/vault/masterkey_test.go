@@ -14,7 +14,7 @@ import (
 
 func TestLoadMasterKeyMakesTheFileOnce(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "data", "master.key")
-	first, err := vault.LoadMasterKey(file, "")
+	first, err := vault.LoadMasterKey(t.Context(), vault.KeySource{File: file})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -25,7 +25,7 @@ func TestLoadMasterKeyMakesTheFileOnce(t *testing.T) {
 	if info.Mode().Perm() != 0o600 {
 		t.Errorf("mode: got %04o, want 0600", info.Mode().Perm())
 	}
-	again, err := vault.LoadMasterKey(file, "")
+	again, err := vault.LoadMasterKey(t.Context(), vault.KeySource{File: file})
 	if err != nil || len(first) != 32 || !bytes.Equal(first, again) {
 		t.Errorf("second read: got another key, or %v", err)
 	}
@@ -42,7 +42,7 @@ func TestLoadMasterKeyTogether(t *testing.T) {
 	errs := make([]error, len(keys))
 	var wg sync.WaitGroup
 	for i := range keys {
-		wg.Go(func() { keys[i], errs[i] = vault.LoadMasterKey(file, "") })
+		wg.Go(func() { keys[i], errs[i] = vault.LoadMasterKey(t.Context(), vault.KeySource{File: file}) })
 	}
 	wg.Wait()
 	for i := range keys {
@@ -82,7 +82,7 @@ func TestLoadMasterKey(t *testing.T) {
 			if err := os.Chmod(file, tt.mode); err != nil {
 				t.Fatal(err)
 			}
-			got, err := vault.LoadMasterKey(file, tt.env)
+			got, err := vault.LoadMasterKey(t.Context(), vault.KeySource{File: file, Env: tt.env})
 			if tt.says == "" {
 				if err != nil || !bytes.Equal(got, tt.want) {
 					t.Fatalf("got another key, or %v", err)
@@ -100,12 +100,12 @@ func TestLoadMasterKey(t *testing.T) {
 		})
 	}
 	t.Run("neither", func(t *testing.T) {
-		if _, err := vault.LoadMasterKey("", ""); err == nil {
+		if _, err := vault.LoadMasterKey(t.Context(), vault.KeySource{}); err == nil {
 			t.Error("got a key from nowhere")
 		}
 	})
 	t.Run("a folder", func(t *testing.T) {
-		if _, err := vault.LoadMasterKey(t.TempDir(), ""); err == nil {
+		if _, err := vault.LoadMasterKey(t.Context(), vault.KeySource{File: t.TempDir()}); err == nil {
 			t.Error("got a key from a folder")
 		}
 	})
