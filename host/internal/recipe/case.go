@@ -35,6 +35,7 @@ type testCase struct {
 	expand  []string
 	records []string
 	enabled *bool
+	sweep   *bool
 
 	expectsExpand, expectsRecords bool
 }
@@ -72,6 +73,15 @@ func (c testCase) run() error {
 			return err
 		}
 		errs = append(errs, sameIDs("records", ids, c.records))
+	}
+	if c.sweep != nil {
+		again, err := c.flow.SweepWhile(c.in)
+		if err != nil {
+			return err
+		}
+		if again != *c.sweep {
+			errs = append(errs, fmt.Errorf("sweep: got %t, want %t", again, *c.sweep))
+		}
 	}
 	if c.outcome != "" {
 		d, err := c.flow.Evaluate(c.in)
@@ -305,10 +315,15 @@ func (p *parser) readExpected(c *testCase, item node, keys map[string]node) {
 		on := p.flag(n)
 		c.enabled = &on
 	}
-	if c.outcome == "" && !c.expectsExpand && !c.expectsRecords && c.enabled == nil {
-		p.report(item.at, item.path, "add want, skip, hold, waits_for, expand, records or enabled", "the test expects nothing")
+	if n, ok := keys["sweep"]; ok {
+		again := p.flag(n)
+		c.sweep = &again
 	}
-	if _, given := keys["record"]; !given && (c.outcome != "" || c.expectsExpand || c.expectsRecords) {
+	ofRecord := c.outcome != "" || c.expectsExpand || c.expectsRecords || c.sweep != nil
+	if !ofRecord && c.enabled == nil {
+		p.report(item.at, item.path, "add want, skip, hold, waits_for, expand, sweep, records or enabled", "the test expects nothing")
+	}
+	if _, given := keys["record"]; !given && ofRecord {
 		p.report(item.at, item.path, "", "the test needs a record")
 	}
 }

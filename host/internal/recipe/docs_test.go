@@ -67,6 +67,7 @@ func reference() string {
 		{"`retry`", retryKeys},
 		{"`flows.NAME`", flowKeys},
 		{"`also[]`", alsoKeys},
+		{"`flows.NAME.sweep`", sweepKeys},
 		{"`skip[]`", skipKeys},
 		{"`hold[]`", holdKeys},
 		{"`needs.NAME`", needKeys},

@@ -13,6 +13,8 @@ const (
 	factorMax       = 10
 	capDefault      = 5 * time.Minute
 	waitMax         = 24 * time.Hour // of any wait and poll
+	sweepMin        = time.Minute
+	sweepMax        = 31 * 24 * time.Hour
 )
 
 // The keys of the file, for the parser, the JSON Schema and docs/recipes.md.
@@ -60,8 +62,13 @@ var (
 		{name: "hold", doc: "Records that a person decides on. Asked after `skip`; the first rule that holds decides.", schema: listOf("hold")},
 		{name: "needs", doc: "Records that must be in the target first, by the name under which `needs` has their id.", schema: mapOf("need")},
 		{name: "expand", doc: "An expression: ids of further records of the same entity that this record brings along. Asked of every record, also of a skipped one.", schema: expressionSchema},
+		{name: "sweep", doc: "Which records are looked at again from time to time, though their source told of no change.", schema: refTo("sweep")},
 		{name: "policy", doc: "What the owner chose, handed to the connector with each write.", schema: refTo("policy")},
 		{name: "map", doc: "The wanted record: an expression for each field of the target entity. A field without one is left alone.", required: true, schema: schema{"type": "object"}},
+	}}
+	sweepKeys = keyTable{name: "a sweep", keys: []key{
+		{name: "every", doc: "The time between two sweeps, from `1m` to `744h`.", required: true, schema: durationSchema},
+		{name: "while", doc: "An expression of the record that is true or false: whether the sweeps look at it again.", required: true, schema: expressionSchema},
 	}}
 	alsoKeys = keyTable{name: "an also rule", keys: []key{
 		{name: "entity", doc: "The other entity.", required: true, schema: entitySchema},
@@ -99,6 +106,7 @@ var (
 		{name: "hold", doc: "Expected: held, with this in the reason or the remedy.", schema: textSchema},
 		{name: "waits_for", doc: "Expected: waits for this need.", schema: textSchema},
 		{name: "expand", doc: "Expected: exactly these ids are brought along.", schema: scalarsSchema},
+		{name: "sweep", doc: "Expected: whether the flow's sweeps look at the record again.", schema: schema{"type": "boolean"}},
 		{name: "records", doc: "Expected: exactly these records are concerned; the test's record is of an `also` entity.", schema: scalarsSchema},
 		{name: "enabled", doc: "Expected: whether changes start the flow.", schema: schema{"type": "boolean"}},
 	}}

@@ -107,8 +107,13 @@ func (p *parser) identifier(e entry) {
 	}
 }
 
-// duration reads a duration of at least low.
+// duration reads a wait of at least low.
 func (p *parser) duration(n node, low time.Duration) time.Duration {
+	return p.durationWithin(n, low, waitMax)
+}
+
+// durationWithin reads a duration between low and high.
+func (p *parser) durationWithin(n node, low, high time.Duration) time.Duration {
 	text, ok := p.text(n)
 	if !ok {
 		return low
@@ -118,8 +123,8 @@ func (p *parser) duration(n node, low time.Duration) time.Duration {
 	case err != nil:
 		p.report(n.at, n.path, "", "'%s' is not a duration such as 90s or 5m", text)
 		return low
-	case d < low || d > waitMax:
-		p.report(n.at, n.path, "", "%s is not between %s and %s", d, low, waitMax)
+	case d < low || d > high:
+		p.report(n.at, n.path, "", "%s is not between %s and %s", d, low, high)
 		return low
 	}
 	return d

@@ -125,6 +125,9 @@ func (p *parser) readFlow(f *Flow, keys map[string]node) {
 	if n, ok := keys["expand"]; ok {
 		f.expand = p.compile(early, n, cel.ListType(cel.StringType))
 	}
+	if n, ok := keys["sweep"]; ok {
+		p.readSweep(f, n, early)
+	}
 	f.needsType = needsStruct(f.needs)
 	full := p.flowScope(f, f.needsType)
 	rules := full

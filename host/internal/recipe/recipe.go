@@ -118,6 +118,7 @@ type Flow struct {
 	From, To    End
 	Inverse     string        // the flow that carries the same pair back; may be empty
 	Poll        time.Duration // how often the source is asked
+	Sweep       *Sweep        // nil: none
 
 	recipe    *Recipe
 	enabled   *expression // nil: always

@@ -42,7 +42,7 @@ func integerSchema(low, high int) schema {
 func Schema() []byte {
 	defs := schema{
 		"connection": connectionKeys.schema(), "param": paramKeys.schema(), "check": checkKeys.schema(),
-		"retry": retryKeys.schema(), "also": alsoKeys.schema(), "skip": skipKeys.schema(),
+		"retry": retryKeys.schema(), "also": alsoKeys.schema(), "sweep": sweepKeys.schema(), "skip": skipKeys.schema(),
 		"hold": holdKeys.schema(), "need": needKeys.schema(), "policy": policyKeys.schema(),
 		"test": testKeys.schema(), "side": sideKeys.schema(), "flow": flowSchema(),
 		"record": bodiesSchema(recordFields()...),
