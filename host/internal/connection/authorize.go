@@ -46,11 +46,11 @@ func (s *Store) BeginConsent(ctx context.Context, name string) (*Consent, error)
 
 // FinishConsent takes what came back to the redirect URL and stores the tokens.
 func (s *Store) FinishConsent(ctx context.Context, c *Consent, query url.Values) error {
-	if e := query.Get("error"); e != "" {
-		return fmt.Errorf("the service refused: %s %s", e, query.Get("error_description"))
-	}
 	if subtle.ConstantTimeCompare([]byte(query.Get("state")), []byte(c.state)) != 1 {
 		return errors.New("the answer does not belong to this request (state differs); start again")
+	}
+	if e := query.Get("error"); e != "" {
+		return fmt.Errorf("the service refused: %s %s", e, query.Get("error_description"))
 	}
 	code := query.Get("code")
 	if code == "" {

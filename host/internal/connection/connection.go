@@ -69,7 +69,7 @@ type Store struct {
 	now func() time.Time
 
 	mu        sync.Mutex
-	refreshes map[string]*sync.Mutex // one refresh of a connection at a time
+	refreshes map[string]chan struct{} // one refresh of a connection at a time: who fills it may
 }
 
 // New returns a Store over its tables.
@@ -88,7 +88,7 @@ func New(cfg Config) *Store {
 	}
 	return &Store{
 		cfg: cfg, now: func() time.Time { return cfg.Now().UTC() },
-		refreshes: map[string]*sync.Mutex{},
+		refreshes: map[string]chan struct{}{},
 	}
 }
 
@@ -192,13 +192,23 @@ func (s *Store) Change(ctx context.Context, name string, settings map[string]str
 	})
 }
 
-// SetSecrets adds or replaces secrets of a connection.
+// SetSecrets adds or replaces secrets of a connection. The error wraps
+// ErrUnknown when it is not there.
 func (s *Store) SetSecrets(ctx context.Context, name string, secrets map[string]connector.Secret) error {
 	sealed, err := s.seal(name, secrets)
 	if err != nil {
 		return err
 	}
-	return s.cfg.DB.Update(ctx, func(tx *db.Tx) error { return insertSecrets(ctx, tx, name, sealed, s.now()) })
+	return s.cfg.DB.Update(ctx, func(tx *db.Tx) error {
+		var known int
+		if err := tx.QueryRowContext(ctx, `SELECT COUNT(*) FROM connection WHERE name = $1`, name).Scan(&known); err != nil {
+			return fmt.Errorf("look for connection %s: %w", name, err)
+		}
+		if known == 0 {
+			return fmt.Errorf("%w: %q", ErrUnknown, name)
+		}
+		return insertSecrets(ctx, tx, name, sealed, s.now())
+	})
 }
 
 const columns = `name, connector, account_id, account_name, settings, paused_reason, paused_remedy, created_at`

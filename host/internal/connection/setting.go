@@ -30,7 +30,7 @@ func checkSettings(m connector.Manifest, settings map[string]string, secrets map
 			errs = append(errs, fmt.Errorf("%s is a secret: give it with --secret %s=@FILE, env:VAR or -", d.Name, d.Name))
 		case !d.Secret && secret:
 			errs = append(errs, fmt.Errorf("%s is not a secret: give it with --set %s=VALUE", d.Name, d.Name))
-		case d.Required && !plain && !secret:
+		case d.Required && !secret && strings.TrimSpace(settings[d.Name]) == "":
 			errs = append(errs, fmt.Errorf("%s is required: %s", d.Name, d.Help))
 		case plain:
 			errs = append(errs, checkValue(d, settings[d.Name]))
@@ -44,8 +44,8 @@ func checkSettings(m connector.Manifest, settings map[string]string, secrets map
 			errs = append(errs, fmt.Errorf("%s is longer than %d bytes", name, valueBytesMax))
 		}
 	}
-	for name, v := range secrets {
-		if strings.TrimSpace(v.Reveal()) == "" {
+	for _, name := range slices.Sorted(maps.Keys(secrets)) {
+		if strings.TrimSpace(secrets[name].Reveal()) == "" {
 			errs = append(errs, fmt.Errorf("secret %s is empty", name))
 		}
 	}
@@ -70,8 +70,8 @@ func checkValue(d connector.Setting, v string) error {
 // credential must not cross a network in the clear.
 func checkURL(v string) error {
 	u, err := url.Parse(v)
-	if err != nil || u.Host == "" {
-		return fmt.Errorf("%q is not a URL", v)
+	if err != nil || u.Hostname() == "" {
+		return errors.New("this is not a URL with a host") // not quoted: it may hold a password
 	}
 	if u.User != nil {
 		return errors.New("a URL must not carry a user or password")

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"sync"
 	"time"
 
 	"golang.org/x/oauth2"
@@ -24,6 +23,9 @@ const (
 	leaseFor = 45 * time.Second
 	// leasePoll is how often a waiting process looks whether the other is done.
 	leasePoll = 200 * time.Millisecond
+	// refusedTogether is how long calls that were sent with the same token may be
+	// apart when they are refused.
+	refusedTogether = 20 * time.Second
 	// tokenField binds a sealed token to its place in the vault.
 	tokenField = "oauth token"
 )
@@ -54,9 +56,13 @@ func (s *Store) accessToken(ctx context.Context, name string, m connector.Manife
 	if row.fresh(s.now()) {
 		return connector.Secret(row.Access), nil
 	}
-	lock := s.refreshLock(name)
-	lock.Lock()
-	defer lock.Unlock()
+	turn := s.refreshTurn(name)
+	select {
+	case turn <- struct{}{}:
+		defer func() { <-turn }()
+	case <-ctx.Done():
+		return "", connector.Errorf(connector.Unavailable, "refresh token", "it is being refreshed: %w", ctx.Err())
+	}
 	for {
 		if row, err = s.readToken(ctx, name); err != nil {
 			return "", err
@@ -79,11 +85,14 @@ func (s *Store) accessToken(ctx context.Context, name string, m connector.Manife
 	}
 }
 
-// Refresh replaces the access token now, whatever its age: the service has
-// refused it.
+// Refresh replaces the access token now, however long it would still be good:
+// the service has refused it. Of many calls that were refused together the first
+// replaces it: a token that is younger than refusedTogether is left alone.
 func (s *Store) Refresh(ctx context.Context, name string) error {
 	if err := s.cfg.DB.Update(ctx, func(tx *db.Tx) error {
-		_, err := tx.ExecContext(ctx, `UPDATE oauth_token SET expires_at = $2 WHERE connection = $1`, name, s.now())
+		now := s.now()
+		_, err := tx.ExecContext(ctx, `UPDATE oauth_token SET expires_at = $2 WHERE connection = $1 AND refreshed_at <= $3`,
+			name, now, now.Add(-refusedTogether))
 		return err
 	}); err != nil {
 		return fmt.Errorf("refresh token of %s: %w", name, err)
@@ -92,15 +101,15 @@ func (s *Store) Refresh(ctx context.Context, name string) error {
 	return err
 }
 
-func (s *Store) refreshLock(name string) *sync.Mutex {
+func (s *Store) refreshTurn(name string) chan struct{} {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	l, ok := s.refreshes[name]
+	turn, ok := s.refreshes[name]
 	if !ok {
-		l = &sync.Mutex{}
-		s.refreshes[name] = l
+		turn = make(chan struct{}, 1)
+		s.refreshes[name] = turn
 	}
-	return l
+	return turn
 }
 
 func (s *Store) readToken(ctx context.Context, name string) (tokenRow, error) {
@@ -215,9 +224,12 @@ func (s *Store) storeToken(ctx context.Context, name string, tok *oauth2.Token) 
 		return fmt.Errorf("seal token of %s: %w", name, err)
 	}
 	now := s.now()
-	expires := tok.Expiry.UTC()
-	if tok.Expiry.IsZero() {
-		expires = now.Add(tokenMargin) // the service did not say: use it now, refresh at the next call
+	expires := now.Add(tokenMargin) // the service did not say: use it now, refresh at the next call
+	switch {
+	case tok.ExpiresIn > 0: // by our clock, not the library's
+		expires = now.Add(time.Duration(tok.ExpiresIn) * time.Second)
+	case !tok.Expiry.IsZero():
+		expires = tok.Expiry.UTC()
 	}
 	// A grant that was answered must not be lost because the caller gave up.
 	ctx = context.WithoutCancel(ctx)
