@@ -14,7 +14,7 @@ const patience = 20 * time.Second
 
 // rapidChecks is how many histories the property test plays unless the command
 // line says otherwise: each opens a database.
-const rapidChecks = "20"
+const rapidChecks = "10"
 
 func TestMain(m *testing.M) {
 	flag.Parse()
