@@ -27,7 +27,7 @@ func (h *Handler) storeAll() {
 		if err != nil && len(group) > 1 {
 			// One of them may be to blame: each on its own.
 			for _, d := range group {
-				d.stored <- h.store([]*delivery{d})
+				d.stored <- h.storeInTime(d)
 			}
 			continue
 		}
@@ -35,6 +35,15 @@ func (h *Handler) storeAll() {
 			d.stored <- err
 		}
 	}
+}
+
+// storeInTime stores a delivery on its own, unless its sender was told to come
+// back: a database that hangs must not keep the queue busy with such for long.
+func (h *Handler) storeInTime(d *delivery) error {
+	if time.Now().After(d.until) {
+		return context.DeadlineExceeded
+	}
+	return h.store([]*delivery{d})
 }
 
 func (h *Handler) gather(first *delivery) []*delivery {

@@ -79,6 +79,7 @@ type delivery struct {
 	digest     string
 	bytes      int
 	at         time.Time
+	until      time.Time // when its sender is told to come back; real time
 	events     []routed
 	stored     chan error
 }
@@ -155,11 +156,15 @@ func (h *Handler) receive(ctx context.Context, name string, req *http.Request) i
 		return http.StatusServiceUnavailable
 	}
 	switch v.Verdict {
+	case connector.Accepted:
 	case connector.Refused:
 		log.Warn("webhook refused", "reason", v.Reason)
 		return http.StatusUnauthorized
 	case connector.NotConfigured:
 		log.Warn("webhook refused: no key is set", "remedy", "store the service's webhook key with the connection")
+		return http.StatusServiceUnavailable
+	default: // who does not vouch for a request has not accepted it
+		log.Error("webhook cannot be verified", "error", "the connector gave no verdict")
 		return http.StatusServiceUnavailable
 	}
 	if len(v.Events) == 0 { // a handshake, or nothing that concerns us
@@ -194,6 +199,7 @@ func (h *Handler) keep(ctx context.Context, c connection.Connection, v connector
 		connection: c.Name, dedupe: v.DeliveryID, digest: hex.EncodeToString(sum[:]), bytes: len(body), at: at,
 		stored: make(chan error, 1),
 	}
+	d.until, _ = ctx.Deadline()
 	if d.dedupe == "" {
 		d.dedupe = d.digest
 	}
