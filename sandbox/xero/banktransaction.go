@@ -194,6 +194,7 @@ func (c *call) getBankTransaction() (reply, error) {
 func (b *bankTransaction) view(full bool, places int) object {
 	o := b.head(full, places)
 	delete(o, "Payments")
+	delete(o, "UpdatedDateUTCString") // bank transactions are not among those that have it
 	o["BankTransactionID"], o["Reference"], o["IsReconciled"] = b.id, b.reference, b.reconciled
 	o["BankAccount"] = b.account.short()
 	if b.url != "" {

@@ -16,7 +16,8 @@ func TestOverpayment(t *testing.T) {
 	inv := w.invoice("INV-1", "100", "NZD")
 	bank := w.must("PUT", "BankTransactions", bankJSON("RECEIVE-OVERPAYMENT", "610", "50", ""))
 	id := get(bank, "OverpaymentID")
-	wants(t, bank, "Type", "RECEIVE-OVERPAYMENT", "Total", "50.00", "BankAccount.Code", "610", "Status", "AUTHORISED", "Contact.ContactID", inv.ContactID)
+	wants(t, bank, "Type", "RECEIVE-OVERPAYMENT", "Total", "50.00", "BankAccount.Code", "610", "Status", "AUTHORISED", "Contact.ContactID", inv.ContactID,
+		"UpdatedDateUTCString", "<none>")
 	wants(t, w.must("GET", "Overpayments?References=ch_9", ""), "OverpaymentID", id, "RemainingCredit", "50.00", "Reference", "ch_9")
 	if a := w.call("GET", "Overpayments?References=ch_8", ""); len(a.records()) != 0 {
 		t.Errorf("another reference: %s", a.raw)
@@ -30,6 +31,7 @@ func TestOverpayment(t *testing.T) {
 	}
 	refund := fmt.Sprintf(`{"Overpayment":{"OverpaymentID":%q},"Account":{"Code":"610"},"Amount":30}`, id)
 	wants(t, w.must("PUT", "Payments", refund), "PaymentType", "AROVERPAYMENTPAYMENT", "Invoice.Type", "AROVERPAYMENT", "Invoice.Status", "PAID")
+	wants(t, w.must("GET", "Overpayments/"+id, ""), "Status", "PAID", "FullyPaidOnDate", "<none>")
 	if a := w.call("PUT", "Payments", refund); a.status != 400 || !strings.Contains(a.raw, "Authorised documents") {
 		t.Errorf("refund again: %d %s", a.status, a.raw)
 	}

@@ -130,8 +130,10 @@ func (d *document) creditView(full bool, places int) object {
 		o["SentToContact"], o["HasErrors"] = d.sent, false
 	case "Overpayments":
 		o["OverpaymentID"] = d.id
+		delete(o, "FullyPaidOnDate") // of invoices and credit notes alone
 	case "Prepayments":
 		o["PrepaymentID"] = d.id
+		delete(o, "FullyPaidOnDate")
 	}
 	return o
 }

@@ -202,6 +202,31 @@ func (c *call) ok(plural string, records any, more ...object) reply {
 // errRefused says that the reply is written and that nothing may be kept.
 var errRefused = errors.New("refused")
 
+// refused makes an echo of what was sent into the element of an answer: with the
+// id of zeros, dates as answers write them, and a flag that documents name one
+// way, payments and contacts another:
+// https://github.com/XeroAPI/xero-node/issues/204
+func refused(echo object, plural, idName string, why invalid) object {
+	document := plural == "Invoices" || plural == "CreditNotes"
+	for _, name := range []string{"Date", "DueDate"} {
+		text, _ := echo[name].(string)
+		d, err := parseDay(text)
+		if text == "" || err != nil {
+			continue
+		}
+		echo[name] = d.ms()
+		if document {
+			echo[name+"String"] = d.iso()
+		}
+	}
+	flag := "HasValidationErrors"
+	if document {
+		flag = "HasErrors"
+	}
+	echo[idName], echo[flag], echo["ValidationErrors"], echo["StatusAttributeString"] = zeroID, true, messages(why), "ERROR"
+	return echo
+}
+
 // write runs one for every element of the body. idName is the element's own id,
 // which an echo of a refused element carries as zeros. An element that one
 // refuses is reported as summarizeErrors asks; any other error ends the request.
@@ -221,11 +246,7 @@ func (c *call) write(plural, idName string, one func(*fields) (object, error)) (
 		})
 		var refusal invalid
 		if errors.As(err, &refusal) {
-			out = f.echo
-			out[idName] = zeroID
-			out["HasValidationErrors"], out["HasErrors"] = true, true
-			out["ValidationErrors"] = messages(refusal)
-			out["StatusAttributeString"] = "ERROR"
+			out = refused(f.echo, plural, idName, refusal)
 			bad = append(bad, out)
 		} else if err != nil {
 			return reply{}, err

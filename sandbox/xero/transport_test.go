@@ -225,6 +225,19 @@ func TestSummarizeErrors(t *testing.T) {
 	}
 }
 
+// An element that was refused has the flag and the dates of its kind.
+func TestRefusedElement(t *testing.T) {
+	w := newWorld(t, Config{})
+	inv := w.invoice("INV-1", "10", "NZD")
+	a := w.call("PUT", "Payments?summarizeErrors=false",
+		`{"Invoice":{"InvoiceID":"`+inv.InvoiceID+`"},"Account":{"Code":"610"},"Date":"2026-10-31","Amount":11}`)
+	wants(t, a.records()[0], "PaymentID", zeroID, "HasValidationErrors", "true", "HasErrors", "<none>", "Date", "/Date(1793404800000+0000)/", "DateString", "<none>")
+	a = w.call("PUT", "Invoices?summarizeErrors=false",
+		`{"Type":"ACCREC","Contact":{"ContactID":"`+zeroID+`"},"Date":"2026-10-31","DueDate":"2026-11-01"}`)
+	wants(t, a.records()[0], "InvoiceID", zeroID, "HasErrors", "true", "HasValidationErrors", "<none>", "DateString", "2026-10-31T00:00:00",
+		"DueDate", "/Date(1793491200000+0000)/")
+}
+
 func TestLostResponseReallyCommits(t *testing.T) {
 	w := newWorld(t, Config{})
 	inv := w.invoice("INV-1", "10", "NZD")
