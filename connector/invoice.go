@@ -29,8 +29,12 @@ type Invoice struct {
 	PayURL     string // where the customer can pay; may expire, read afresh
 	ViewURL    string // where a person sees it in the service
 	PaymentIDs []string
-	Marks      map[string]string
-	Extra      map[string]Value
+	// PaymentReferences are the marks of the payments that stand on it now: the
+	// id that each has in the service where the money moved. Sorted; one that a
+	// person entered has none, or a word that is no id.
+	PaymentReferences []string
+	Marks             map[string]string
+	Extra             map[string]Value
 }
 
 // InvoiceKind says who owes whom.

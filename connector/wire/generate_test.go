@@ -104,7 +104,8 @@ var genInvoice = rapid.Custom(func(t *rapid.T) connector.Invoice {
 		Total: a.Draw(t, "total"), TaxTotal: a.Draw(t, "tax"), AmountDue: a.Draw(t, "due"),
 		AmountPaid: a.Draw(t, "paid"), AmountCredited: a.Draw(t, "credited"),
 		PayURL: text.Draw(t, "pay"), ViewURL: text.Draw(t, "view"), PaymentIDs: genIDs.Draw(t, "payments"),
-		Marks: genMarks.Draw(t, "marks"), Extra: genExtra.Draw(t, "extra"),
+		PaymentReferences: genIDs.Draw(t, "payment references"),
+		Marks:             genMarks.Draw(t, "marks"), Extra: genExtra.Draw(t, "extra"),
 	}
 })
 

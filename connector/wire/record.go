@@ -97,7 +97,7 @@ func invoiceToWire(v *connector.Invoice) *pb.Invoice {
 		TaxMode: taxModes.wire(v.TaxMode), Lines: lines,
 		Total: moneyToWire(v.Total), TaxTotal: moneyToWire(v.TaxTotal), AmountDue: moneyToWire(v.AmountDue),
 		AmountPaid: moneyToWire(v.AmountPaid), AmountCredited: moneyToWire(v.AmountCredited),
-		PayUrl: v.PayURL, ViewUrl: v.ViewURL, PaymentIds: v.PaymentIDs,
+		PayUrl: v.PayURL, ViewUrl: v.ViewURL, PaymentIds: v.PaymentIDs, PaymentReferences: v.PaymentReferences,
 		Marks: v.Marks, Extra: valuesToWire(v.Extra),
 	}
 }
@@ -113,7 +113,7 @@ func invoiceFromWire(w *pb.Invoice) (*connector.Invoice, error) {
 		IssueDate: r.date(w.GetIssueDate()), DueDate: r.date(w.GetDueDate()),
 		Total: r.money(w.GetTotal()), TaxTotal: r.money(w.GetTaxTotal()), AmountDue: r.money(w.GetAmountDue()),
 		AmountPaid: r.money(w.GetAmountPaid()), AmountCredited: r.money(w.GetAmountCredited()),
-		PayURL: w.GetPayUrl(), ViewURL: w.GetViewUrl(), PaymentIDs: w.GetPaymentIds(),
+		PayURL: w.GetPayUrl(), ViewURL: w.GetViewUrl(), PaymentIDs: w.GetPaymentIds(), PaymentReferences: w.GetPaymentReferences(),
 		Marks: w.GetMarks(), Extra: r.values(w.GetExtra()),
 	}
 	for i, l := range w.GetLines() {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -98,9 +99,23 @@ func (f invoiceForm) record() (connector.Record, error) {
 	for _, p := range f.Payments {
 		body.PaymentIDs = append(body.PaymentIDs, strings.ToLower(p.PaymentID))
 	}
+	body.PaymentReferences = f.postedMarks()
 	body.Extra["xero_status"] = connector.Value{Text: f.Status}
 	rec.Invoice = body
 	return rec, nil
+}
+
+// postedMarks are the marks of the payments that stand on the invoice, sorted.
+// What a person wrote as a reference is among them, and is nobody's id.
+func (f invoiceForm) postedMarks() []string {
+	var out []string
+	for _, p := range f.Payments {
+		if mark := markOf(p.Reference); p.live() && mark != "" {
+			out = append(out, mark)
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
 }
 
 func lines(forms []lineForm, c money.Currency) ([]connector.InvoiceLine, error) {

@@ -184,13 +184,41 @@ func TestGetInvoice(t *testing.T) {
 			{Description: "Stamps", Quantity: one, UnitPrice: ten, Amount: nzd("10"), Tax: nzd("0"), TaxCode: "NONE", AccountCode: "200"},
 		},
 		Total: nzd("125"), TaxTotal: nzd("15"), AmountDue: nzd("100"), AmountPaid: nzd("25"), AmountCredited: nzd("0"),
-		ViewURL: viewURL + inv.InvoiceID, PaymentIDs: []string{receipt.ID}, Marks: map[string]string{}, Extra: map[string]connector.Value{"xero_status": {Text: "AUTHORISED"}},
+		ViewURL: viewURL + inv.InvoiceID, PaymentIDs: []string{receipt.ID}, PaymentReferences: []string{"ch_00000001"}, Marks: map[string]string{}, Extra: map[string]connector.Value{"xero_status": {Text: "AUTHORISED"}},
 	}
 	if diff := cmp.Diff(got[0].Invoice, want); diff != "" {
 		t.Errorf("invoice (-got +want):\n%s", diff)
 	}
 	if got[0].Version == "" || got[0].UpdatedAt.IsZero() {
 		t.Errorf("record: %+v", got[0])
+	}
+}
+
+// The marks of what is posted: those of payments that were deleted are not.
+func TestPaymentReferences(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, xero.Config{})
+	inv := w.invoice("100.00")
+	w.paid(inv, "ch_00000002 INV-1", "30.00")
+	gone := w.paid(inv, "ch_00000003", "20.00")
+	w.paid(inv, "ch_00000001 less re_00000001", "10.00")
+	if err := w.s.DeletePayment(gone.ID); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.s.PayInvoice(inv.InvoiceID, xero.PaymentDetails{Amount: "5.00"}); err != nil {
+		t.Fatal(err)
+	}
+	page, err := w.x.List(context.Background(), w.session, connector.ListRequest{Entity: connector.EntityInvoice, PageSize: 500})
+	if err != nil || len(page.Records) != 1 {
+		t.Fatalf("%d records, %v", len(page.Records), err)
+	}
+	read, err := w.x.Get(context.Background(), w.session, connector.GetRequest{Entity: connector.EntityInvoice, IDs: []string{inv.InvoiceID}})
+	if err != nil || len(read) != 1 {
+		t.Fatalf("%d records, %v", len(read), err)
+	}
+	want := []string{"ch_00000001", "ch_00000002"}
+	if diff := cmp.Diff([][]string{page.Records[0].Invoice.PaymentReferences, read[0].Invoice.PaymentReferences}, [][]string{want, want}); diff != "" {
+		t.Errorf("marks in the list and read (-got +want):\n%s", diff)
 	}
 }
 

@@ -1567,30 +1567,31 @@ func (x *Ref) GetId() string {
 }
 
 type Invoice struct {
-	state          protoimpl.MessageState `protogen:"open.v1"`
-	Kind           InvoiceKind            `protobuf:"varint,1,opt,name=kind,proto3,enum=connector.v1.InvoiceKind" json:"kind,omitempty"`
-	Status         InvoiceStatus          `protobuf:"varint,2,opt,name=status,proto3,enum=connector.v1.InvoiceStatus" json:"status,omitempty"`
-	Number         string                 `protobuf:"bytes,3,opt,name=number,proto3" json:"number,omitempty"`
-	Reference      string                 `protobuf:"bytes,4,opt,name=reference,proto3" json:"reference,omitempty"`
-	ContactId      string                 `protobuf:"bytes,5,opt,name=contact_id,json=contactId,proto3" json:"contact_id,omitempty"` // id in the same service
-	Currency       string                 `protobuf:"bytes,6,opt,name=currency,proto3" json:"currency,omitempty"`
-	IssueDate      *Date                  `protobuf:"bytes,7,opt,name=issue_date,json=issueDate,proto3" json:"issue_date,omitempty"`
-	DueDate        *Date                  `protobuf:"bytes,8,opt,name=due_date,json=dueDate,proto3" json:"due_date,omitempty"`
-	TaxMode        TaxMode                `protobuf:"varint,9,opt,name=tax_mode,json=taxMode,proto3,enum=connector.v1.TaxMode" json:"tax_mode,omitempty"`
-	Lines          []*InvoiceLine         `protobuf:"bytes,10,rep,name=lines,proto3" json:"lines,omitempty"`
-	Total          *Money                 `protobuf:"bytes,11,opt,name=total,proto3" json:"total,omitempty"` // with tax
-	TaxTotal       *Money                 `protobuf:"bytes,12,opt,name=tax_total,json=taxTotal,proto3" json:"tax_total,omitempty"`
-	AmountDue      *Money                 `protobuf:"bytes,13,opt,name=amount_due,json=amountDue,proto3" json:"amount_due,omitempty"`
-	AmountPaid     *Money                 `protobuf:"bytes,14,opt,name=amount_paid,json=amountPaid,proto3" json:"amount_paid,omitempty"`
-	AmountCredited *Money                 `protobuf:"bytes,15,opt,name=amount_credited,json=amountCredited,proto3" json:"amount_credited,omitempty"`
-	PayUrl         string                 `protobuf:"bytes,16,opt,name=pay_url,json=payUrl,proto3" json:"pay_url,omitempty"`    // where the customer can pay
-	ViewUrl        string                 `protobuf:"bytes,17,opt,name=view_url,json=viewUrl,proto3" json:"view_url,omitempty"` // where a person sees it
-	PaymentIds     []string               `protobuf:"bytes,18,rep,name=payment_ids,json=paymentIds,proto3" json:"payment_ids,omitempty"`
-	Marks          map[string]string      `protobuf:"bytes,19,rep,name=marks,proto3" json:"marks,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
-	Extra          map[string]*Value      `protobuf:"bytes,20,rep,name=extra,proto3" json:"extra,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
-	ContactName    string                 `protobuf:"bytes,21,opt,name=contact_name,json=contactName,proto3" json:"contact_name,omitempty"`
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	state             protoimpl.MessageState `protogen:"open.v1"`
+	Kind              InvoiceKind            `protobuf:"varint,1,opt,name=kind,proto3,enum=connector.v1.InvoiceKind" json:"kind,omitempty"`
+	Status            InvoiceStatus          `protobuf:"varint,2,opt,name=status,proto3,enum=connector.v1.InvoiceStatus" json:"status,omitempty"`
+	Number            string                 `protobuf:"bytes,3,opt,name=number,proto3" json:"number,omitempty"`
+	Reference         string                 `protobuf:"bytes,4,opt,name=reference,proto3" json:"reference,omitempty"`
+	ContactId         string                 `protobuf:"bytes,5,opt,name=contact_id,json=contactId,proto3" json:"contact_id,omitempty"` // id in the same service
+	Currency          string                 `protobuf:"bytes,6,opt,name=currency,proto3" json:"currency,omitempty"`
+	IssueDate         *Date                  `protobuf:"bytes,7,opt,name=issue_date,json=issueDate,proto3" json:"issue_date,omitempty"`
+	DueDate           *Date                  `protobuf:"bytes,8,opt,name=due_date,json=dueDate,proto3" json:"due_date,omitempty"`
+	TaxMode           TaxMode                `protobuf:"varint,9,opt,name=tax_mode,json=taxMode,proto3,enum=connector.v1.TaxMode" json:"tax_mode,omitempty"`
+	Lines             []*InvoiceLine         `protobuf:"bytes,10,rep,name=lines,proto3" json:"lines,omitempty"`
+	Total             *Money                 `protobuf:"bytes,11,opt,name=total,proto3" json:"total,omitempty"` // with tax
+	TaxTotal          *Money                 `protobuf:"bytes,12,opt,name=tax_total,json=taxTotal,proto3" json:"tax_total,omitempty"`
+	AmountDue         *Money                 `protobuf:"bytes,13,opt,name=amount_due,json=amountDue,proto3" json:"amount_due,omitempty"`
+	AmountPaid        *Money                 `protobuf:"bytes,14,opt,name=amount_paid,json=amountPaid,proto3" json:"amount_paid,omitempty"`
+	AmountCredited    *Money                 `protobuf:"bytes,15,opt,name=amount_credited,json=amountCredited,proto3" json:"amount_credited,omitempty"`
+	PayUrl            string                 `protobuf:"bytes,16,opt,name=pay_url,json=payUrl,proto3" json:"pay_url,omitempty"`    // where the customer can pay
+	ViewUrl           string                 `protobuf:"bytes,17,opt,name=view_url,json=viewUrl,proto3" json:"view_url,omitempty"` // where a person sees it
+	PaymentIds        []string               `protobuf:"bytes,18,rep,name=payment_ids,json=paymentIds,proto3" json:"payment_ids,omitempty"`
+	Marks             map[string]string      `protobuf:"bytes,19,rep,name=marks,proto3" json:"marks,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	Extra             map[string]*Value      `protobuf:"bytes,20,rep,name=extra,proto3" json:"extra,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	ContactName       string                 `protobuf:"bytes,21,opt,name=contact_name,json=contactName,proto3" json:"contact_name,omitempty"`
+	PaymentReferences []string               `protobuf:"bytes,22,rep,name=payment_references,json=paymentReferences,proto3" json:"payment_references,omitempty"` // marks of the payments that are posted on it
+	unknownFields     protoimpl.UnknownFields
+	sizeCache         protoimpl.SizeCache
 }
 
 func (x *Invoice) Reset() {
@@ -1768,6 +1769,13 @@ func (x *Invoice) GetContactName() string {
 		return x.ContactName
 	}
 	return ""
+}
+
+func (x *Invoice) GetPaymentReferences() []string {
+	if x != nil {
+		return x.PaymentReferences
+	}
+	return nil
 }
 
 type InvoiceLine struct {
@@ -3962,7 +3970,7 @@ const file_connector_v1_connector_proto_rawDesc = "" +
 	"\x04body\"C\n" +
 	"\x03Ref\x12,\n" +
 	"\x06entity\x18\x01 \x01(\x0e2\x14.connector.v1.EntityR\x06entity\x12\x0e\n" +
-	"\x02id\x18\x02 \x01(\tR\x02id\"\x99\b\n" +
+	"\x02id\x18\x02 \x01(\tR\x02id\"\xc8\b\n" +
 	"\aInvoice\x12-\n" +
 	"\x04kind\x18\x01 \x01(\x0e2\x19.connector.v1.InvoiceKindR\x04kind\x123\n" +
 	"\x06status\x18\x02 \x01(\x0e2\x1b.connector.v1.InvoiceStatusR\x06status\x12\x16\n" +
@@ -3990,7 +3998,8 @@ const file_connector_v1_connector_proto_rawDesc = "" +
 	"paymentIds\x126\n" +
 	"\x05marks\x18\x13 \x03(\v2 .connector.v1.Invoice.MarksEntryR\x05marks\x126\n" +
 	"\x05extra\x18\x14 \x03(\v2 .connector.v1.Invoice.ExtraEntryR\x05extra\x12!\n" +
-	"\fcontact_name\x18\x15 \x01(\tR\vcontactName\x1a8\n" +
+	"\fcontact_name\x18\x15 \x01(\tR\vcontactName\x12-\n" +
+	"\x12payment_references\x18\x16 \x03(\tR\x11paymentReferences\x1a8\n" +
 	"\n" +
 	"MarksEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
