@@ -27,6 +27,11 @@ func (r *run) decide(ctx context.Context, in recipe.Input) (job.Result, error) {
 	if err != nil {
 		return job.Result{}, err
 	}
+	again, err := r.flow.SweepWhile(in)
+	if err != nil {
+		return job.Result{}, err
+	}
+	r.sweep = &again
 	switch {
 	case d.Skip != nil:
 		return r.finish(ctx, concern{state: Skipped, reason: d.Skip.Reason, version: &version},

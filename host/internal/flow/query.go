@@ -135,8 +135,9 @@ func times(ctx context.Context, q reader, s *Standing, now time.Time) error {
 	} else if !errors.Is(err, sql.ErrNoRows) {
 		return err
 	}
+	// What a sweep looks at again stays done or skipped: nobody told of a change.
 	err = q.QueryRowContext(ctx, `SELECT changed_at FROM work WHERE recipe = $1 AND flow = $2 AND done_generation < generation
-		AND state NOT IN ('dead', 'held') ORDER BY changed_at LIMIT 1`, s.Recipe, s.Flow).Scan(&at)
+		AND state NOT IN ('dead', 'held', 'done', 'skipped') ORDER BY changed_at LIMIT 1`, s.Recipe, s.Flow).Scan(&at)
 	if err == nil {
 		s.Lag = max(now.Sub(at), 0)
 	} else if !errors.Is(err, sql.ErrNoRows) {

@@ -30,6 +30,7 @@ func (r *run) append(ctx context.Context, tx *db.Tx, en audit.Entry) error {
 // repeat what the trail says already, is left out.
 func (r *run) finish(ctx context.Context, c concern, en audit.Entry, also func(tx *db.Tx) error) (job.Result, error) {
 	repeats := r.w.State == c.state && r.w.Reason == c.reason
+	c.sweep = r.sweep
 	err := r.cfg.DB.Update(ctx, func(tx *db.Tx) error {
 		if also != nil {
 			if err := also(tx); err != nil {
@@ -84,7 +85,7 @@ func (r *run) recorded(ctx context.Context, out connector.Outcome, version *stri
 		if err := r.keep(ctx, tx, out); err != nil {
 			return err
 		}
-		return r.end(ctx, tx, concern{state: Done, reason: out.Reason, digest: &digest, version: version}, func() error { return nil })
+		return r.end(ctx, tx, concern{state: Done, reason: out.Reason, digest: &digest, version: version, sweep: r.sweep}, func() error { return nil })
 	})
 	if err != nil {
 		return job.Result{}, err

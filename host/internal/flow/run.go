@@ -33,6 +33,8 @@ type run struct {
 	flow *recipe.Flow
 	open *intent  // being settled
 	read *shelved // the source record, once it has been read
+
+	sweep *bool // whether the flow's sweeps look at the record again, once it has been evaluated
 }
 
 // Run makes one attempt: it is the queue's handler.

@@ -133,6 +133,7 @@ type concern struct {
 	version *string
 	waitsOn int64
 	next    time.Time
+	sweep   *bool // nil: as it was
 }
 
 // store writes a work row's new state. done says that its present generation
@@ -161,10 +162,11 @@ func store(ctx context.Context, tx *db.Tx, w *Work, c concern, attempts int, don
 	}
 	_, err = tx.ExecContext(ctx, `
 		UPDATE work SET label = $2, state = $3, attempts = $4, reason = $5, remedy = $6, detail = $7, digest = $8,
-			version = $9, look = CASE WHEN generation > $15 THEN look ELSE $10 END, waits_on = $11, done_generation = $12, changed_at = $13, next_at = $14
+			version = $9, look = CASE WHEN generation > $15 THEN look ELSE $10 END, waits_on = $11, done_generation = $12, changed_at = $13, next_at = $14,
+			sweep = COALESCE($16, sweep)
 		WHERE id = $1`,
 		w.ID, w.Label, string(c.state), attempts, c.reason, c.remedy, string(detail), digest,
-		version, look, c.waitsOn, doneGeneration, now, next, w.generation)
+		version, look, c.waitsOn, doneGeneration, now, next, w.generation, c.sweep)
 	if err != nil {
 		return fmt.Errorf("store work %d: %w", w.ID, err)
 	}
