@@ -161,7 +161,8 @@ function put(book: Book, w: Write): Outcome {
   if (!now && w.target_id !== '') {
     throw new Failure('ERROR_KIND_NOT_FOUND', op, `there is no note ${id}`);
   }
-  const contact = merged({ ...now?.contact }, { ...wanted }) as unknown as Contact;
+  const status = wanted.status === 'CONTACT_STATUS_UNSPECIFIED' ? '' : wanted.status;
+  const contact = merged({ ...now?.contact }, { ...wanted, status }) as unknown as Contact;
   if (now && isDeepStrictEqual(now.contact, contact)) {
     return { result: 'OUTCOME_RESULT_UNCHANGED', id, record: record(now) };
   }
