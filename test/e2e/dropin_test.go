@@ -26,7 +26,23 @@ func TestPaper(t *testing.T) {
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("build paper: %v\n%s", err, out)
 	}
+	watchFolder(t, filepath.Join(root(), "examples", "paper"))
 	playDropIn(t, "paper", paper)
+}
+
+// watchFolder looks at what was built elsewhere, so that go test runs the test
+// again when it changes.
+func watchFolder(t *testing.T, dir string) {
+	t.Helper()
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		if _, err := os.Stat(filepath.Join(dir, e.Name())); err != nil {
+			t.Fatal(err)
+		}
+	}
 }
 
 // playDropIn runs testdata/dropin/NAME.txtar. The script finds the executable as
