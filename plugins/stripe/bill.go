@@ -29,6 +29,7 @@ type bill struct {
 	units       int64 // due, as Stripe counts it
 	lines       []billLine
 	marks       map[string]string
+	posted      []string // ids of charges that are in the source's books
 	memo        string
 	fields      []customField
 	dueAt       int64 // Unix seconds; Stripe refuses a time that is past
@@ -46,8 +47,11 @@ func newBill(w connector.Write) (*bill, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &bill{key: w.Key, wish: inv.Status, customer: inv.ContactID, due: inv.AmountDue, marks: marks, memo: memo(inv)}
+	b := &bill{key: w.Key, wish: inv.Status, customer: inv.ContactID, due: inv.AmountDue, marks: marks, memo: memo(inv),
+		posted: inv.PaymentReferences}
 	switch {
+	case marks[markSupersedes] != "":
+		return nil, connector.Errorf(connector.Invalid, op, "the mark %q is the connector's own", markSupersedes)
 	case inv.Kind == connector.InvoicePurchase:
 		return nil, connector.Errorf(connector.Invalid, op, "a bill that we owe cannot be paid through Stripe")
 	case b.wish == connector.InvoicePaid, b.wish == connector.InvoiceVoid:
@@ -126,8 +130,13 @@ func customFields(inv *connector.Invoice) []customField {
 	return out
 }
 
-// params are the parameters of the draft.
-func (b *bill) params() *stripe.InvoiceParams {
+// params are the parameters of the draft; after is the paid invoice that it
+// follows, or empty.
+func (b *bill) params(after string) *stripe.InvoiceParams {
+	marks := b.marks
+	if after != "" {
+		marks = merged(b.marks, map[string]string{markSupersedes: after})
+	}
 	p := &stripe.InvoiceParams{
 		Customer: stripe.String(b.customer), Currency: stripe.String(string(b.currency)),
 		CollectionMethod: stripe.String(string(stripe.InvoiceCollectionMethodSendInvoice)), DueDate: stripe.Int64(b.dueAt),
@@ -138,7 +147,7 @@ func (b *bill) params() *stripe.InvoiceParams {
 		PendingInvoiceItemsBehavior: stripe.String("exclude"),
 		Discounts:                   []*stripe.InvoiceDiscountParams{},
 		AutomaticTax:                &stripe.InvoiceAutomaticTaxParams{Enabled: stripe.Bool(false)},
-		Description:                 stripe.String(b.memo), Metadata: b.marks,
+		Description:                 stripe.String(b.memo), Metadata: marks,
 	}
 	if b.effectiveAt != 0 {
 		p.EffectiveAt = stripe.Int64(b.effectiveAt)

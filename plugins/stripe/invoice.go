@@ -26,12 +26,13 @@ func (cn *conn) invoiceRecord(ctx context.Context, id string) (*connector.Record
 	return cn.recordOfInvoice(inv)
 }
 
-// invoice reads one invoice with its payment intent and all its lines. A deleted
+// invoice reads one invoice with its payment intent, its charge and all its lines. A deleted
 // one is NotFound.
 func (cn *conn) invoice(ctx context.Context, id string) (*stripe.Invoice, error) {
 	const op = "stripe: get invoice"
 	p := &stripe.InvoiceParams{}
 	p.AddExpand("payment_intent")
+	p.AddExpand("charge")
 	var inv *stripe.Invoice
 	err := cn.read(ctx, op, &p.Params, func() (err error) {
 		inv, err = cn.api.Invoices.Get(id, p)
@@ -184,7 +185,7 @@ func invoiceStatus(s stripe.InvoiceStatus) connector.InvoiceStatus {
 }
 
 // invoicesOf lists a customer's invoices, newest first, with their payment
-// intents: the newest page, and further ones back to a time.
+// intents and charges: the newest page, and further ones back to a time.
 func (cn *conn) invoicesOf(ctx context.Context, customer string, backTo time.Time) ([]*stripe.Invoice, error) {
 	const (
 		op       = "stripe: list invoices"
@@ -192,6 +193,7 @@ func (cn *conn) invoicesOf(ctx context.Context, customer string, backTo time.Tim
 	)
 	p := &stripe.InvoiceListParams{Customer: stripe.String(customer)}
 	p.AddExpand("data.payment_intent")
+	p.AddExpand("data.charge")
 	var out []*stripe.Invoice
 	for range pagesMax {
 		rows, more, _, err := list[*stripe.Invoice](ctx, op, &p.ListParams, func() *stripe.Iter {

@@ -29,8 +29,9 @@ const (
 type step struct {
 	do      action
 	inv     *stripe.Invoice
-	missing []int // lines, for actAddLines
-	units   int64 // for actCredit
+	missing []int  // lines, for actAddLines
+	units   int64  // for actCredit
+	after   string // for actCreate: the paid invoice that the new one follows
 	why     string
 	err     error
 }
@@ -48,25 +49,25 @@ func plan(b *bill, there []*stripe.Invoice) step {
 
 // planClosed leaves nothing to pay.
 func planClosed(b *bill, there []*stripe.Invoice) step {
-	var last *stripe.Invoice
-	busy := ""
+	var busy *stripe.Invoice
 	for _, inv := range there {
 		switch {
 		case inv.Status == stripe.InvoiceStatusDraft:
 			return step{do: actDelete, inv: inv}
 		case inv.Status == stripe.InvoiceStatusPaid:
-			last = inv
+			// the newest of them is the outcome
 		case inFlight(inv):
-			last, busy = inv, reasonInFlight
+			busy = inv
 		case b.wish == connector.InvoiceVoid:
 			return step{do: actVoid, inv: inv, why: "void at its source"}
 		default:
 			return step{do: actSettle, inv: inv, why: "marked paid outside Stripe"}
 		}
 	}
+	last := newest(there)
 	switch {
-	case busy != "":
-		return step{do: actDone, inv: last, why: busy}
+	case busy != nil:
+		return step{do: actDone, inv: busy, why: reasonInFlight}
 	case last == nil:
 		return step{do: actDone, why: "nothing to pay in Stripe"}
 	case b.wish == connector.InvoiceVoid:
@@ -79,19 +80,20 @@ const reasonInFlight = "a payment is in flight in Stripe; what arrives will be b
 
 // planOpen makes exactly one invoice payable, over what is due.
 func planOpen(b *bill, there []*stripe.Invoice) step {
-	var keep, charged, draft *stripe.Invoice
+	var keep, draft *stripe.Invoice
+	var unposted []*stripe.Invoice // paid, by charges that are still on their way
 	for _, inv := range there {
 		switch {
 		case inv.Status == stripe.InvoiceStatusDraft && draft == nil:
 			draft = inv
 		case inv.Status == stripe.InvoiceStatusDraft:
 			return step{do: actDelete, inv: inv}
-		case inv.Status == stripe.InvoiceStatusPaid && byCharge(inv):
-			charged = inv
+		case inv.Status == stripe.InvoiceStatusPaid && byCharge(inv) && b.whyAgain(inv) == "":
+			unposted = append(unposted, inv)
 		case inv.Status == stripe.InvoiceStatusPaid && byBalance(inv):
 			return step{do: actRefuse, err: balanceConflict(inv)}
 		case inv.Status == stripe.InvoiceStatusPaid:
-			// settled outside Stripe, and due again: a new invoice follows
+			// settled, and due again: a new invoice follows
 		case keep == nil || inFlight(inv) && !inFlight(keep):
 			keep = inv
 		}
@@ -101,12 +103,15 @@ func planOpen(b *bill, there []*stripe.Invoice) step {
 			return step{do: actVoid, inv: inv, why: "a second invoice for the same record"}
 		}
 	}
+	charged := newest(unposted)
 	if draft != nil && (keep != nil || charged != nil) {
 		return step{do: actDelete, inv: draft}
 	}
 	switch {
 	case keep != nil && inFlight(keep):
 		return step{do: actDone, inv: keep, why: reasonInFlight}
+	case charged != nil && keep != nil && follows(there, keep, charged):
+		return planInFlight(b, keep, charged)
 	case charged != nil && keep != nil:
 		return step{do: actVoid, inv: keep, why: "another invoice for the same record was paid"}
 	case charged != nil:
@@ -114,12 +119,20 @@ func planOpen(b *bill, there []*stripe.Invoice) step {
 	case keep != nil:
 		return planKept(b, keep)
 	case draft != nil:
-		return planDraft(b, draft)
+		return planDraft(b, draft, newestID(there))
 	}
+	return planNew(b, newest(there))
+}
+
+// planNew makes the first invoice of a record, or one that follows a paid one.
+func planNew(b *bill, paid *stripe.Invoice) step {
 	if err := chargeable("stripe: create invoice", b.due, b.units); err != nil {
 		return step{do: actRefuse, err: err}
 	}
-	return step{do: actCreate}
+	if paid == nil {
+		return step{do: actCreate}
+	}
+	return step{do: actCreate, after: paid.ID, why: b.whyAgain(paid)}
 }
 
 // planKept brings an open invoice to what is due now.
@@ -152,10 +165,11 @@ func planKept(b *bill, inv *stripe.Invoice) step {
 }
 
 // planDraft completes a draft that was cut, if all of it is wanted.
-func planDraft(b *bill, inv *stripe.Invoice) step {
+func planDraft(b *bill, inv *stripe.Invoice, after string) step {
 	add, fits := missing(b.lines, linesOf(inv))
 	fits = fits && inv.Customer != nil && inv.Customer.ID == b.customer && inv.Currency == b.currency &&
-		inv.DueDate == b.dueAt && inv.EffectiveAt == b.effectiveAt && inv.Description == b.memo && carries(inv.Metadata, b.marks)
+		inv.DueDate == b.dueAt && inv.EffectiveAt == b.effectiveAt && inv.Description == b.memo && carries(inv.Metadata, b.marks) &&
+		inv.Metadata[markSupersedes] == after
 	switch {
 	case !fits:
 		return step{do: actDelete, inv: inv}

@@ -20,6 +20,7 @@ type run struct {
 	w       connector.Write
 	b       *bill
 	there   []*stripe.Invoice
+	listed  bool           // there holds all that have our marks
 	tries   map[string]int // steps that Stripe only repeats under their key
 	created bool
 	updated bool
@@ -52,6 +53,13 @@ func (cn *conn) upsertInvoice(ctx context.Context, w connector.Write) (connector
 			return r.outcome(s)
 		case actRefuse:
 			return connector.Outcome{}, s.err
+		case actCreate:
+			if !r.listed { // there may be one that nobody told us of
+				if err := r.search(ctx); err != nil {
+					return connector.Outcome{}, err
+				}
+				continue
+			}
 		}
 		if err := r.take(ctx, s); err != nil {
 			return connector.Outcome{}, err
@@ -86,16 +94,27 @@ func (r *run) look(ctx context.Context) error {
 		if known.Status != stripe.InvoiceStatusVoid {
 			r.there = append(r.there, known)
 		}
+		if r.b.wish == connector.InvoiceOpen {
+			if err := r.lookBack(ctx, known); err != nil {
+				return err
+			}
+		}
 	}
-	if len(r.there) > 0 && r.w.Attempt <= 1 || r.b.customer == "" {
+	if len(r.there) > 0 && r.w.Attempt <= 1 && !r.listed || r.b.customer == "" {
 		return nil
 	}
+	return r.search(ctx)
+}
+
+// search adds the customer's invoices with our marks that are not known yet.
+func (r *run) search(ctx context.Context) error {
+	const op = "stripe: upsert invoice"
 	rows, err := r.cn.invoicesOf(ctx, r.b.customer, r.w.IntendedAt.Add(-time.Hour))
 	if err != nil {
 		return err
 	}
 	for _, inv := range slices.Backward(rows) { // oldest first
-		if !ours(inv.Metadata, r.b.marks) || inv.Status == stripe.InvoiceStatusVoid || known != nil && inv.ID == known.ID {
+		if !ours(inv.Metadata, r.b.marks) || inv.Status == stripe.InvoiceStatusVoid || r.find(inv.ID) != nil {
 			continue
 		}
 		if err := r.cn.sameMode(op, "invoice", inv.ID, inv.Livemode); err != nil {
@@ -106,6 +125,7 @@ func (r *run) look(ctx context.Context) error {
 		}
 		r.there = append(r.there, inv)
 	}
+	r.listed = true
 	return nil
 }
 
@@ -136,7 +156,7 @@ func (r *run) take(ctx context.Context, s step) error {
 func (r *run) act(ctx context.Context, s step) error {
 	switch s.do {
 	case actCreate:
-		return r.create(ctx)
+		return r.create(ctx, s)
 	case actAddLines:
 		return r.addLines(ctx, s)
 	case actFinalize:
@@ -253,5 +273,8 @@ func (r *run) outcome(s step) (connector.Outcome, error) {
 		return connector.Outcome{}, err
 	}
 	out.ID, out.Record = s.inv.ID, rec
+	if old := s.inv.Metadata[markSupersedes]; old != "" && old == r.w.TargetID {
+		out.Effects = append(out.Effects, connector.Effect{What: "superseded invoice", ID: old})
+	}
 	return out, nil
 }

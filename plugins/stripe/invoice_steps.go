@@ -12,8 +12,8 @@ import (
 
 // create makes the draft. Should the due date have passed since the intent was
 // stored, one that fits Stripe's clock takes its place: nothing was made yet.
-func (r *run) create(ctx context.Context) error {
-	err := r.sendDraft(ctx)
+func (r *run) create(ctx context.Context, s step) error {
+	err := r.sendDraft(ctx, s)
 	if !wrongParam(err, "due_date") {
 		return err
 	}
@@ -22,12 +22,12 @@ func (r *run) create(ctx context.Context) error {
 		return err
 	}
 	r.b.dueAt = late
-	return r.sendDraft(ctx)
+	return r.sendDraft(ctx, s)
 }
 
-func (r *run) sendDraft(ctx context.Context) error {
+func (r *run) sendDraft(ctx context.Context, s step) error {
 	const op = "stripe: create invoice"
-	p := r.b.params()
+	p := r.b.params(s.after)
 	var inv *stripe.Invoice
 	replayed, err := r.send(ctx, op, "invoice", &p.Params, func() (err error) {
 		inv, err = r.cn.api.Invoices.New(p)
@@ -43,6 +43,7 @@ func (r *run) sendDraft(ctx context.Context) error {
 	if replayed { // an earlier attempt's; it may be gone by now
 		return r.refresh(ctx, inv.ID)
 	}
+	r.note(s.why)
 	r.put(inv)
 	return nil
 }

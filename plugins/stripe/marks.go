@@ -13,7 +13,7 @@ import (
 
 // Limits of metadata: https://docs.stripe.com/api/metadata
 const (
-	markKeysMax  = 50
+	markKeysMax  = 49 // of Stripe's 50: one is the connector's own, see markSupersedes
 	markKeyMax   = 40
 	markValueMax = 500
 )
@@ -22,7 +22,7 @@ const (
 // identify is cut; one that does must fit.
 func checkMarks(op string, marks map[string]string) (map[string]string, error) {
 	if len(marks) > markKeysMax {
-		return nil, connector.Errorf(connector.Invalid, op, "%d marks; Stripe holds %d", len(marks), markKeysMax)
+		return nil, connector.Errorf(connector.Invalid, op, "%d marks; there is room for %d", len(marks), markKeysMax)
 	}
 	out := make(map[string]string, len(marks))
 	for k, v := range marks {
