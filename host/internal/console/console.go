@@ -16,10 +16,13 @@ import (
 	"errors"
 	"fmt"
 	"html/template"
+	"maps"
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -100,7 +103,7 @@ func New(cfg Config) (*Console, error) {
 func (c *Console) guard(next http.Handler) http.Handler {
 	want := sha256.Sum256([]byte(c.cfg.Password))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'")
+		w.Header().Set("Content-Security-Policy", policy(nil))
 		w.Header().Set("X-Content-Type-Options", "nosniff")
 		w.Header().Set("Referrer-Policy", "no-referrer")
 		w.Header().Set("Cache-Control", "no-store")
@@ -124,6 +127,14 @@ func (c *Console) guard(next http.Handler) http.Handler {
 	})
 }
 
+// policy is the page's content security policy. A browser applies form-action to
+// where a form's answer redirects as well, so the services at which a person
+// authorises must be named: https://www.w3.org/TR/CSP3/#directive-form-action
+func policy(consentsAt []string) string {
+	return "default-src 'none'; style-src 'unsafe-inline'; form-action " + strings.Join(append([]string{"'self'"}, consentsAt...), " ") +
+		"; frame-ancestors 'none'; base-uri 'none'"
+}
+
 func localHost(hostport string) bool {
 	host, _, err := net.SplitHostPort(hostport)
 	if err != nil {
@@ -140,6 +151,7 @@ type view struct {
 	Polls       []flow.PollStatus
 	Failures    []flow.Work
 	Connections []connection.Connection
+	Consents    map[string]string // where a paused connection is authorised: its service's origin
 	Entries     []audit.Entry
 	Notice      string
 }
@@ -151,6 +163,7 @@ func (c *Console) show(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	v.Notice = r.URL.Query().Get("notice")
+	w.Header().Set("Content-Security-Policy", policy(slices.Sorted(maps.Values(v.Consents))))
 	var b bytes.Buffer
 	if err := c.page.Execute(&b, v); err != nil {
 		c.fail(w, err)
@@ -175,8 +188,28 @@ func (c *Console) view(ctx context.Context) (view, error) {
 	if v.Connections, err = c.cfg.Connections.List(ctx); err != nil {
 		return v, err
 	}
+	v.Consents = c.consentsAt(ctx, v.Connections)
 	v.Entries, err = c.cfg.Audit.List(ctx, c.cfg.DB.Read(), audit.Filter{Limit: auditShown})
 	return v, err
+}
+
+// consentsAt returns the origins at which the paused connections can be
+// authorised. One that has no such flow is left out: its remedy says what to do.
+func (c *Console) consentsAt(ctx context.Context, all []connection.Connection) map[string]string {
+	out := map[string]string{}
+	for _, conn := range all {
+		if !conn.Paused() {
+			continue
+		}
+		consent, err := c.cfg.Connections.BeginConsent(ctx, conn.Name)
+		if err != nil {
+			continue
+		}
+		if u, err := url.Parse(consent.URL); err == nil && !strings.ContainsAny(u.Host, ";, '\"") {
+			out[conn.Name] = u.Scheme + "://" + u.Host
+		}
+	}
+	return out
 }
 
 func (c *Console) fail(w http.ResponseWriter, err error) {
