@@ -150,9 +150,9 @@ func (s *Server) getAccount(c *call) (obj, error) {
 		"settings": obj{
 			"branding":      obj{"icon": nil, "logo": nil, "primary_color": nil, "secondary_color": nil},
 			"card_payments": obj{"statement_descriptor_prefix": nil, "statement_descriptor_prefix_kana": nil, "statement_descriptor_prefix_kanji": nil},
-			"dashboard": obj{"display_name": accountName, "timezone": "Pacific/Auckland"},
-			"payments":  obj{"statement_descriptor": "SANDBOX"},
-			"payouts":   obj{"debit_negative_balances": true, "schedule": obj{"delay_days": 2, "interval": "daily"}},
+			"dashboard":     obj{"display_name": accountName, "timezone": "Pacific/Auckland"},
+			"payments":      obj{"statement_descriptor": "SANDBOX"},
+			"payouts":       obj{"debit_negative_balances": true, "schedule": obj{"delay_days": 2, "interval": "daily"}},
 		},
 	}, nil
 }
