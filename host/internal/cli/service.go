@@ -87,7 +87,8 @@ func (s *service) ready(w http.ResponseWriter, req *http.Request) {
 	fmt.Fprintln(w, "ready")
 }
 
-// startPolling asks every source at its interval, the first time at once.
+// startPolling asks every source at its interval, the first time at once, and
+// does the chores at theirs.
 func (s *service) startPolling() {
 	ctx, cancel := context.WithCancel(context.Background())
 	s.stopPolls = cancel
@@ -101,6 +102,7 @@ func (s *service) startPolling() {
 			s.poll(ctx, src)
 		}()
 	}
+	s.startChores(ctx)
 }
 
 func (s *service) poll(ctx context.Context, src flow.Source) {

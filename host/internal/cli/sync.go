@@ -94,7 +94,8 @@ func parseSince(s string) (time.Time, error) {
 }
 
 // pass polls every source to its end, twice: what the first round writes shows
-// up as changes on the other side, and the second finds it to be our own.
+// up as changes on the other side, and the second finds it to be our own. A sweep
+// that is due goes with it.
 func (c *command) pass(ctx context.Context, r *rooms, e *flow.Engine, since time.Time) (err error) {
 	if err := r.queue.Start(ctx, e.Run); err != nil {
 		return err
@@ -104,6 +105,9 @@ func (c *command) pass(ctx context.Context, r *rooms, e *flow.Engine, since time
 		defer cancel()
 		err = errors.Join(err, r.queue.Stop(stop))
 	}()
+	if _, err := e.Sweep(ctx); err != nil {
+		return err
+	}
 	for round := range 2 {
 		if round > 0 {
 			since = time.Time{}

@@ -88,6 +88,7 @@ type Engine struct {
 	writes *gatherer[connector.Write, connector.Outcome]
 	fresh  *shelf
 	queued backlog
+	made   time.Time // what was evaluated before it may not say yet whether it is swept
 }
 
 // plan is a selected recipe, bound to connections.
@@ -116,6 +117,7 @@ func New(cfg Config) (*Engine, error) {
 	if cfg.CallsLeft == nil {
 		e.cfg.CallsLeft = func(string) int { return -1 }
 	}
+	e.made = e.now()
 	e.reads = newGatherer(e.window, e.getBatch, e.callGet)
 	e.writes = newGatherer(e.writeWindow, e.upsertBatch, e.callUpsert)
 	e.fresh = newShelf(e.now)

@@ -75,7 +75,7 @@ func (e *Engine) sweepFlow(ctx context.Context, p *plan, f *recipe.Flow) (int, e
 type sweep struct {
 	recipe, flow, connection string
 	entity                   connector.Entity
-	all                      bool  // the flow has never been swept: nothing is known of its records yet
+	all                      bool  // the flow has never been swept: older records do not say yet whether they are
 	after                    int64 // the last row that was looked at
 	touched                  int
 }
@@ -83,16 +83,16 @@ type sweep struct {
 // sweepOn queues the next batch. The work keeps its state: nobody has told of a
 // change, and most have none, so there is nothing new to say of it yet.
 func (e *Engine) sweepOn(ctx context.Context, tx *db.Tx, s *sweep) (more bool, err error) {
-	which := `sweep <> 0`
+	which, args := `sweep <> 0`, []any{s.recipe, s.flow, s.connection, string(s.entity), s.after, sweepBatch}
 	if s.all {
-		which = `1 = 1`
+		which, args = `(sweep <> 0 OR changed_at < $7)`, append(args, e.made)
 	}
 	rows, err := tx.QueryContext(ctx, `
 		UPDATE work SET generation = generation + 1 WHERE id IN (
 			SELECT id FROM work WHERE recipe = $1 AND flow = $2 AND connection = $3 AND entity = $4 AND id > $5
 				AND state IN ('done', 'skipped') AND done_generation = generation AND `+which+`
 			ORDER BY id LIMIT $6)
-		RETURNING id`, s.recipe, s.flow, s.connection, string(s.entity), s.after, sweepBatch)
+		RETURNING id`, args...)
 	if err != nil {
 		return false, err
 	}
