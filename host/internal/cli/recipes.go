@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/ml-connector/ml-connector/host/internal/recipe"
+	"github.com/ml-connector/ml-connector/recipes"
 )
 
 // recipeExt is what the names of recipe files end in.
@@ -26,7 +27,7 @@ func (c *command) recipesCommand() *cobra.Command {
 	cmd.AddCommand(
 		&cobra.Command{
 			Use:     "list",
-			Short:   "List the recipes in --recipes with their parameters",
+			Short:   "List the recipes in --recipes with their parameters; without that folder, the built-in ones",
 			Example: "  ml-connector recipes list\n  ml-connector recipes list --recipes /etc/ml-connector/recipes",
 			Args:    cobra.NoArgs,
 			RunE:    func(*cobra.Command, []string) error { return c.listRecipes() },
@@ -66,6 +67,7 @@ is needed. It exits 1 when a case fails.`,
 type recipeReport struct {
 	Name        string            `json:"name"` // as --recipe takes it
 	File        string            `json:"file"`
+	BuiltIn     bool              `json:"built_in,omitempty"` // it comes with the program
 	Description string            `json:"description"`
 	Connections map[string]string `json:"connections"` // the recipe's names to connectors
 	Params      []paramReport     `json:"params"`
@@ -94,10 +96,15 @@ func reportRecipe(file string, r *recipe.Recipe) recipeReport {
 	return out
 }
 
-// listRecipes lists what is right, and then reports what is wrong.
+// listRecipes lists what is right, and then reports what is wrong. When nobody
+// named a folder and there is none, the recipes are those of the program.
 func (c *command) listRecipes() error {
 	entries, err := os.ReadDir(c.set.recipes)
-	if errors.Is(err, fs.ErrNotExist) {
+	missing := errors.Is(err, fs.ErrNotExist)
+	if missing && c.set.recipes == recipesDefault {
+		return c.listBuiltIn()
+	}
+	if missing {
 		return usagef("recipes folder: %w (see --recipes)", err)
 	}
 	if err != nil {
@@ -130,6 +137,26 @@ func (c *command) listRecipes() error {
 	return nil
 }
 
+// listBuiltIn lists the recipes that the program comes with.
+func (c *command) listBuiltIn() error {
+	entries, err := recipes.FS.ReadDir(".")
+	if err != nil {
+		return fmt.Errorf("built-in recipes: %w", err)
+	}
+	reports := make([]recipeReport, 0, len(entries))
+	for _, e := range entries {
+		name := strings.TrimSuffix(e.Name(), recipeExt)
+		rec, err := loadRecipe(c.set.recipes, name)
+		if err != nil {
+			return err
+		}
+		report := reportRecipe("built-in "+e.Name(), rec)
+		report.Name, report.BuiltIn = name, true
+		reports = append(reports, report)
+	}
+	return c.printRecipes(reports)
+}
+
 func (c *command) printRecipes(all []recipeReport) error {
 	if c.set.json {
 		return c.printJSON(all)
@@ -145,7 +172,11 @@ func (c *command) printRecipes(all []recipeReport) error {
 		for _, name := range slices.Sorted(maps.Keys(r.Connections)) {
 			conns = append(conns, fmt.Sprintf("%s (connector %s)", name, r.Connections[name]))
 		}
-		c.printf("%s: %s\n  connections: %s\n", r.Name, oneLine(r.Description), strings.Join(conns, ", "))
+		name := r.Name
+		if r.BuiltIn {
+			name += " (built-in)"
+		}
+		c.printf("%s: %s\n  connections: %s\n", name, oneLine(r.Description), strings.Join(conns, ", "))
 		if len(r.Params) == 0 {
 			continue
 		}

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -54,6 +55,27 @@ func TestRecipesList(t *testing.T) {
 	}
 	if p := d.ends(exitDone, "recipes", "list", "--recipes", d.left, "--json"); p.out != "[]\n" {
 		t.Errorf("no recipes in JSON: %q", p.out)
+	}
+}
+
+// Without a folder there are the recipes that the program comes with.
+func TestRecipesListBuiltIn(t *testing.T) {
+	t.Chdir(t.TempDir())
+	d := newDesk(t)
+	p := d.ends(exitDone, "recipes", "list", "--recipes", recipesDefault)
+	for _, text := range []string{"xero-stripe (built-in): ", "xero (connector xero)", "clearing_account"} {
+		if !strings.Contains(p.out, text) {
+			t.Errorf("list does not say %q:\n%s", text, p.out)
+		}
+	}
+	got := decode[[]recipeReport](t, d.ends(exitDone, "recipes", "list", "--recipes", recipesDefault, "--json"))
+	if len(got) != 1 || got[0].Name != "xero-stripe" || !got[0].BuiltIn || got[0].File != "built-in xero-stripe.yaml" {
+		t.Errorf("got %+v", got)
+	}
+	// A folder counts, even when it is empty.
+	d.must(os.Mkdir(recipesDefault, 0o700))
+	if p := d.ends(exitDone, "recipes", "list", "--recipes", recipesDefault); p.out != "" {
+		t.Errorf("an empty folder: %q", p.out)
 	}
 }
 

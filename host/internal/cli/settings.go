@@ -22,6 +22,9 @@ const configDefault = "ml-connector.yaml"
 // dataDefault is where a host keeps its data unless told otherwise.
 const dataDefault = "./data"
 
+// recipesDefault is where recipes are unless told otherwise.
+const recipesDefault = "./recipes"
+
 // settings are the flags that every command knows.
 type settings struct {
 	config      string
@@ -41,7 +44,7 @@ func (s *settings) bind(f *pflag.FlagSet) {
 	f.StringVar(&s.databaseURL, "database-url", "", "postgres://… to run on PostgreSQL (default: embedded SQLite in --data)")
 	f.StringVar(&s.keyFile, "key-file", "", "master key `file` (default DATA/master.key, made on first use), or hcvault://HOST:PORT/transit/keys/NAME")
 	f.StringVar(&s.plugins, "plugins", "", "`folder` with connector binaries (default: plugins beside this program)")
-	f.StringVar(&s.recipes, "recipes", "./recipes", "`folder` with recipe files")
+	f.StringVar(&s.recipes, "recipes", recipesDefault, "`folder` with recipe files")
 	f.StringVar(&s.logLevel, "log-level", "info", "trace, debug, info, warn or error")
 	f.StringVar(&s.logFormat, "log-format", "", "text or json (default: text on a terminal, else json)")
 	f.BoolVar(&s.json, "json", false, "print one JSON document on standard output")
