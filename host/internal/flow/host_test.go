@@ -16,7 +16,6 @@ import (
 
 	"github.com/ml-connector/ml-connector/connector"
 	"github.com/ml-connector/ml-connector/host/internal/audit"
-	"github.com/ml-connector/ml-connector/host/internal/connection"
 	"github.com/ml-connector/ml-connector/host/internal/db"
 	"github.com/ml-connector/ml-connector/host/internal/job"
 	"github.com/ml-connector/ml-connector/host/internal/recipe"
@@ -80,84 +79,6 @@ flows:
       - {when: "payment.kind != 'refund'", because: not a refund}
     map: {kind: payment.kind, status: payment.status, payment_of: needs.receipt, reference: payment.id, marks: "{'source': payment.id}"}
 `
-
-// connections are the two authorised accounts, kept in memory.
-type connections struct {
-	mu        sync.Mutex
-	all       map[string]connection.Connection
-	token     string
-	renew     func() (string, error) // of the access token; nil: none is needed
-	refreshes int
-}
-
-func newConnections() *connections {
-	return &connections{all: map[string]connection.Connection{
-		"a": {Name: "a", Connector: "aa", AccountID: "account-a"}, "b": {Name: "b", Connector: "bb", AccountID: "account-b"},
-	}}
-}
-
-func (c *connections) Get(_ context.Context, name string) (connection.Connection, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if got, ok := c.all[name]; ok {
-		return got, nil
-	}
-	return connection.Connection{}, connection.ErrUnknown
-}
-
-func (c *connections) Session(_ context.Context, name string, p connector.Priority) (*connector.Session, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return &connector.Session{Connection: name, AccountID: c.all[name].AccountID, AccessToken: connector.Secret(c.token), Priority: p}, nil
-}
-
-func (c *connections) Refresh(context.Context, string) (err error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.refreshes++
-	c.token, err = c.renew()
-	return err
-}
-
-func (c *connections) Pause(_ context.Context, name, reason, remedy string) error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	got := c.all[name]
-	got.PausedReason, got.PausedRemedy = reason, remedy
-	c.all[name] = got
-	return nil
-}
-
-// queue is the job queue with a moment before each end of a job.
-type queue struct {
-	*job.Queue
-	mu         sync.Mutex
-	onComplete func(ctx context.Context, tx *db.Tx) error
-}
-
-func (q *queue) moment(ctx context.Context, tx *db.Tx) error {
-	q.mu.Lock()
-	hook := q.onComplete
-	q.mu.Unlock()
-	if hook == nil {
-		return nil
-	}
-	return hook(ctx, tx)
-}
-
-func (q *queue) Complete(ctx context.Context, tx *db.Tx, a job.Attempt) error {
-	if err := q.moment(ctx, tx); err != nil {
-		return err
-	}
-	return q.Queue.Complete(ctx, tx, a)
-}
-
-func (q *queue) CompleteAndAgain(ctx context.Context, tx *db.Tx, a job.Attempt) error {
-	if err := q.moment(ctx, tx); err != nil {
-		return err
-	}
-	return q.Queue.CompleteAndAgain(ctx, tx, a)
-}
 
 // host is one host over its own database file and the two shared services.
 type host struct {
@@ -456,55 +377,6 @@ func (h *host) count(from string) int {
 		h.t.Fatal(err)
 	}
 	return n
-}
-
-// sound checks what must hold of every history at rest: one effect per intent,
-// no open intent but of work that needs a person, a whole audit trail, and no
-// call larger than its manifest allows.
-func (h *host) sound(w *world) {
-	h.t.Helper()
-	for _, s := range []*service{w.a, w.b} {
-		if _, twice := s.writes(); len(twice) > 0 { // I3
-			h.t.Errorf("service %s: more than one effect of %v", s.name, twice)
-		}
-		s.mu.Lock()
-		if len(s.oversize) > 0 {
-			h.t.Errorf("service %s: calls larger than the manifest allows: %v", s.name, s.oversize)
-		}
-		s.mu.Unlock()
-	}
-	if n := h.count(`intent JOIN work ON work.id = intent.work_id WHERE intent.state = 'open' AND work.state NOT IN ('dead', 'held', 'waiting', 'retrying')`); n > 0 {
-		h.t.Errorf("%d intents are open at rest", n)
-	}
-	// I7: whatever rests says why.
-	if n := h.count(`work WHERE state IN ('dead', 'held') AND (reason = '' OR remedy = '')`); n > 0 {
-		h.t.Errorf("%d pieces of work need a person and do not say why or what to do", n)
-	}
-	if n := h.count(`work WHERE state = 'skipped' AND reason = ''`); n > 0 {
-		h.t.Errorf("%d records are skipped without a reason", n)
-	}
-	report, err := h.audit.Verify(h.t.Context(), h.db.Read(), nil) // I9
-	if err != nil || report.Broken != nil {
-		h.t.Errorf("audit trail: %+v, %v", report.Broken, err)
-	}
-}
-
-// quiet checks that a second run over unchanged systems writes nothing (I11).
-func (h *host) quiet(w *world) {
-	h.t.Helper()
-	writesA, writesB := w.a.count("upsert"), w.b.count("upsert")
-	reads, entries := w.a.count("get")+w.b.count("get"), h.count("audit_entry")
-	h.pollAll()
-	h.idle()
-	if w.a.count("upsert") != writesA || w.b.count("upsert") != writesB {
-		h.t.Error("a second run writes")
-	}
-	if n := w.a.count("get") + w.b.count("get") - reads; n > 0 {
-		h.t.Errorf("a second run reads %d times", n)
-	}
-	if n := h.count("audit_entry") - entries; n > 0 {
-		h.t.Errorf("a second run adds %d audit entries", n)
-	}
 }
 
 // receive waits for an event.
