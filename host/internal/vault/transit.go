@@ -36,7 +36,7 @@ const (
 	transitBytesMax  = 64 << 10         // of an answer, which is some hundred bytes
 	transitSaidMax   = 200              // bytes of Vault's own words in an error
 	transitCABytes   = 1 << 20          // a file of certificates
-	envVaultToken    = "VAULT_TOKEN"    //nolint:gosec // a variable's name
+	envVaultToken    = "VAULT_TOKEN"
 	envVaultCA       = "VAULT_CACERT"
 	envVaultSpace    = "VAULT_NAMESPACE"
 	transitTLSOption = "tls" // ?tls=off, for a Vault on this machine that speaks plain HTTP
