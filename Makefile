@@ -14,11 +14,15 @@ GOLANGCI_LINT_VERSION := 2.15.0
 BUF_VERSION := 1.75.0
 PROTOC_GEN_GO_VERSION := 1.36.12
 PROTOC_GEN_GO_GRPC_VERSION := 1.6.2
+# The mock of Stripe's API version 2023-10-16, which the connector speaks.
+STRIPE_MOCK_VERSION := 0.183.0
 
 GOLANGCI_LINT := $(TOOLS)/golangci-lint-$(GOLANGCI_LINT_VERSION)/golangci-lint
 BUF := $(TOOLS)/buf-$(BUF_VERSION)/buf
 PROTOC_GEN_GO := $(TOOLS)/protoc-gen-go-$(PROTOC_GEN_GO_VERSION)/protoc-gen-go
 PROTOC_GEN_GO_GRPC := $(TOOLS)/protoc-gen-go-grpc-$(PROTOC_GEN_GO_GRPC_VERSION)/protoc-gen-go-grpc
+STRIPE_MOCK := $(TOOLS)/stripe-mock-$(STRIPE_MOCK_VERSION)/stripe-mock
+NPM_CLIENTS := $(TOOLS)/npm
 PROTO_TOOLS := $(BUF) $(PROTOC_GEN_GO) $(PROTOC_GEN_GO_GRPC)
 # `buf generate` finds its plugins in PATH.
 PROTO_PATH := $(dir $(PROTOC_GEN_GO)):$(dir $(PROTOC_GEN_GO_GRPC)):$(PATH)
@@ -59,6 +63,16 @@ test: ## go vet and all tests; V=1 prints every test
 	@go test -json $(RACE) -timeout $(TEST_TIMEOUT) ./... | go run ./test/summary $(if $(V),-v)
 	@$(if $(RACE),true,echo "left out: the race detector (-race), because there is no C compiler here")
 	@echo "left out: fuzzing beyond the stored inputs (make fuzz) and benchmarks (make bench)"
+
+# Whatever cannot be installed is left out, and its tests say so. XERO_OPENAPI
+# names a copy of https://github.com/XeroAPI/Xero-OpenAPI, xero_accounting.yaml.
+.PHONY: proof
+proof: ## hold the connectors against Xero's and Stripe's documents, mock and clients
+	@$(MAKE) $(STRIPE_MOCK) || echo "left out: stripe-mock cannot be installed here"
+	@$(MAKE) $(NPM_CLIENTS)/installed || echo "left out: the npm clients cannot be installed here"
+	@XERO_OPENAPI="$(abspath $(XERO_OPENAPI))" STRIPE_MOCK="$(STRIPE_MOCK)" STRIPE_OPENAPI="$(dir $(STRIPE_MOCK))spec3.json" \
+		NPM_PROOF="$$([ -f $(NPM_CLIENTS)/installed ] && echo 1)" NPM_CLIENTS="$(NPM_CLIENTS)" \
+		go test -json $(RACE) -count=1 -timeout 5m ./test/proof | go run ./test/summary -v
 
 .PHONY: lint
 lint: $(GOLANGCI_LINT) ## golangci-lint, as set in .golangci.yml
@@ -111,3 +125,15 @@ $(PROTOC_GEN_GO):
 
 $(PROTOC_GEN_GO_GRPC):
 	GOBIN=$(@D) go install google.golang.org/grpc/cmd/protoc-gen-go-grpc@v$(PROTOC_GEN_GO_GRPC_VERSION)
+
+# With the OpenAPI document that it was built with.
+$(STRIPE_MOCK):
+	GOBIN=$(@D) go install github.com/stripe/stripe-mock@v$(STRIPE_MOCK_VERSION)
+	install -m 644 "$$(go env GOMODCACHE)/github.com/stripe/stripe-mock@v$(STRIPE_MOCK_VERSION)/embedded/openapi/spec3.json" $(@D)/
+
+$(NPM_CLIENTS)/installed: test/proof/npm/package.json
+	@node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)' || { echo "Node 20 or later is needed" >&2; exit 1; }
+	mkdir -p $(@D)
+	cp $< $(@D)/
+	cd $(@D) && npm install --ignore-scripts --no-audit --no-fund --no-package-lock --fetch-timeout=60000 --fetch-retries=1
+	touch $@
