@@ -67,7 +67,8 @@ type ListRequest struct {
 	IDsOnly  bool      // bodies are not needed, where leaving them out is cheaper
 }
 
-// Page is a page of changes, oldest first.
+// Page is a page of changes, oldest first. A record that the connector cannot
+// represent comes without its body; Get says what is wrong with it.
 type Page struct {
 	Records []Record
 	Next    string // the cursor for the next List, also when More is false

@@ -67,7 +67,9 @@ func (c *Client) List(ctx context.Context, s *connector.Session, req connector.L
 		return connector.Page{}, errorOf(err, op, connector.Unavailable)
 	}
 	c.used(s, res.GetUsage())
-	recs, err := readRecords(res.GetRecords(), req.Entity, !req.IDsOnly)
+	// A record that the connector cannot represent comes without its body, and
+	// must not hold up the others: Get says what is wrong with it.
+	recs, err := readRecords(res.GetRecords(), req.Entity, false)
 	if err != nil {
 		return connector.Page{}, nonsense(op, connector.Unavailable, err)
 	}

@@ -62,7 +62,7 @@ var guarded = []struct {
 	{"github.com/tink-crypto/tink-go", []string{"host/internal/vault"}, false},
 	{"cel.dev/cel-go", []string{"host/internal/recipe"}, false},
 	{"github.com/spf13/cobra", []string{"host/internal/cli"}, false},
-	{"github.com/hashicorp/go-plugin", []string{"connector/wire", "host/internal/supervisor", "connector/connectortest", "test/proof"}, false},
+	{"github.com/hashicorp/go-plugin", []string{"connector/wire", "host/internal/supervisor", "connector/connectortest", "test/proof", "test/e2e"}, false},
 	{"google.golang.org/grpc", []string{"connector/wire", "proto"}, true},
 	{"google.golang.org/protobuf", []string{"connector/wire", "proto"}, true},
 	{"github.com/stripe/stripe-go", []string{"plugins/stripe"}, true},

@@ -19,7 +19,7 @@ const (
 	// before it looks again whether it is.
 	unselectedWait = 10 * time.Minute
 	// pausedWait is how long work of a paused connection rests.
-	pausedWait = 15 * time.Second
+	pausedWait = 5 * time.Second
 	// storeWait is how long work rests when the database could not be written.
 	storeWait = 2 * time.Second
 )

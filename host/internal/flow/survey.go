@@ -70,6 +70,10 @@ func (e *Engine) Survey(ctx context.Context, recipeName, flowName string, since 
 // survey asks the recipe about one record.
 func (r *run) survey(ctx context.Context, rec connector.Record) (Surveyed, error) {
 	s := Surveyed{Source: rec, Ref: r.w.Source}
+	if !rec.Gone && rec.Invoice == nil && rec.Payment == nil && rec.Contact == nil {
+		s.Held = "its connector cannot read it"
+		return s, nil
+	}
 	in, err := r.input(ctx, rec)
 	if err != nil {
 		return s, err
