@@ -110,7 +110,13 @@ func TestRecordsNotBelieved(t *testing.T) {
 			})
 			s := &connector.Session{}
 			_, err := c.List(t.Context(), s, connector.ListRequest{Entity: connector.EntityInvoice})
-			refused(t, err, connector.Unavailable, tc.want)
+			if tc.name == "no body" { // it may not hold up its page; Get says what is wrong with it
+				if err != nil {
+					t.Errorf("an unreadable record holds up its page: %v", err)
+				}
+			} else {
+				refused(t, err, connector.Unavailable, tc.want)
+			}
 			_, err = c.Get(t.Context(), s, connector.GetRequest{Entity: connector.EntityInvoice})
 			refused(t, err, connector.Unavailable, tc.want)
 			if tc.name == "no body" || tc.name == "no id" {
