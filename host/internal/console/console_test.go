@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/ml-connector/ml-connector/connector"
-	"github.com/ml-connector/ml-connector/host/internal/db"
 )
 
 func TestEverySectionIsShown(t *testing.T) {

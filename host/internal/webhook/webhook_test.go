@@ -14,7 +14,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/ml-connector/ml-connector/connector"
-	"github.com/ml-connector/ml-connector/host/internal/audit"
 	"github.com/ml-connector/ml-connector/host/internal/db"
 	"github.com/ml-connector/ml-connector/host/internal/flow"
 )
