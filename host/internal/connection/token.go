@@ -23,9 +23,6 @@ const (
 	leaseFor = 45 * time.Second
 	// leasePoll is how often a waiting process looks whether the other is done.
 	leasePoll = 200 * time.Millisecond
-	// refusedTogether is how long calls that were sent with the same token may be
-	// apart when they are refused.
-	refusedTogether = 20 * time.Second
 	// tokenField binds a sealed token to its place in the vault.
 	tokenField = "oauth token"
 )
@@ -85,19 +82,24 @@ func (s *Store) accessToken(ctx context.Context, name string, m connector.Manife
 	}
 }
 
-// Refresh replaces the access token now, however long it would still be good:
-// the service has refused it. Of many calls that were refused together the first
-// replaces it: a token that is younger than refusedTogether is left alone.
-func (s *Store) Refresh(ctx context.Context, name string) error {
-	if err := s.cfg.DB.Update(ctx, func(tx *db.Tx) error {
-		now := s.now()
-		_, err := tx.ExecContext(ctx, `UPDATE oauth_token SET expires_at = $2 WHERE connection = $1 AND refreshed_at <= $3`,
-			name, now, now.Add(-refusedTogether))
+// Refresh replaces an access token that the service has refused, however long it
+// would still be good. Of many calls that were refused together the first
+// replaces it; the others find another one in its place.
+func (s *Store) Refresh(ctx context.Context, name string, refused connector.Secret) error {
+	row, err := s.readToken(ctx, name)
+	if err != nil {
 		return err
-	}); err != nil {
-		return fmt.Errorf("refresh token of %s: %w", name, err)
 	}
-	_, err := s.Session(ctx, name, connector.PriorityRead)
+	if row.Access == refused.Reveal() {
+		if err := s.cfg.DB.Update(ctx, func(tx *db.Tx) error {
+			_, err := tx.ExecContext(ctx, `UPDATE oauth_token SET expires_at = $3 WHERE connection = $1 AND version = $2`,
+				name, row.version, s.now())
+			return err
+		}); err != nil {
+			return fmt.Errorf("refresh token of %s: %w", name, err)
+		}
+	}
+	_, err = s.Session(ctx, name, connector.PriorityRead)
 	return err
 }
 

@@ -47,7 +47,7 @@ func (e *Engine) call(ctx context.Context, name string, p connector.Priority, fn
 		if retried || connector.KindOf(err) != connector.Auth || err == nil || sess.AccessToken == "" {
 			return err
 		}
-		if err := e.cfg.Connections.Refresh(ctx, name); err != nil {
+		if err := e.cfg.Connections.Refresh(ctx, name, sess.AccessToken); err != nil {
 			return before(err)
 		}
 	}

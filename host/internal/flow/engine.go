@@ -46,7 +46,7 @@ type Connector interface {
 type Connections interface {
 	Get(ctx context.Context, name string) (connection.Connection, error)
 	Session(ctx context.Context, name string, p connector.Priority) (*connector.Session, error)
-	Refresh(ctx context.Context, name string) error
+	Refresh(ctx context.Context, name string, refused connector.Secret) error
 	Pause(ctx context.Context, name, reason, remedy string) error
 }
 

@@ -40,7 +40,7 @@ func (c *connections) Session(_ context.Context, name string, p connector.Priori
 	return &connector.Session{Connection: name, AccountID: c.all[name].AccountID, AccessToken: connector.Secret(c.token), Priority: p}, nil
 }
 
-func (c *connections) Refresh(context.Context, string) (err error) {
+func (c *connections) Refresh(context.Context, string, connector.Secret) (err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.refreshes++
