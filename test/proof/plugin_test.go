@@ -26,9 +26,7 @@ const (
 )
 
 func TestMain(m *testing.M) {
-	goleak.VerifyTestMain(m,
-		// Part of go-plugin's client; it ends with the test's process.
-		goleak.IgnoreAnyFunction("github.com/hashicorp/yamux.(*Session).keepalive"))
+	goleak.VerifyTestMain(m)
 }
 
 // startPlugin builds a connector's executable and starts it as the host would.
