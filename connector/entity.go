@@ -34,7 +34,7 @@ func (r Ref) String() string { return string(r.Entity) + "/" + r.ID }
 type Record struct {
 	Entity    Entity
 	ID        string    // the service's id; empty in a record that is wanted but not there yet
-	Version   string    // opaque; differs when the record differs
+	Version   string    // opaque; differs when the record differs, and never comes back
 	UpdatedAt time.Time // by the service's clock, UTC; zero when it does not say
 	Gone      bool      // deleted in the service
 

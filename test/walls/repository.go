@@ -48,7 +48,7 @@ func read(root fs.FS) (*repository, error) {
 		}
 		name := d.Name()
 		if d.IsDir() {
-			if p != "." && (strings.HasPrefix(name, ".") || strings.HasPrefix(name, "_") || name == "testdata" || p == "bin" || p == "data") {
+			if p != "." && (strings.HasPrefix(name, ".") || strings.HasPrefix(name, "_") || name == "testdata" || name == "node_modules" || p == "bin" || p == "data") {
 				return fs.SkipDir
 			}
 			return nil

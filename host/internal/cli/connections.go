@@ -372,7 +372,11 @@ func (c *command) testConnection(ctx context.Context, name string) error {
 	if res.Account.Live {
 		mode = "live"
 	}
-	c.printf("%s is %s (%s), %s, currency %s\n", name, res.Account.Name, res.Account.ID, mode, res.Account.Currency)
+	c.printf("%s is %s (%s), %s", name, res.Account.Name, res.Account.ID, mode)
+	if res.Account.Currency != "" {
+		c.printf(", currency %s", res.Account.Currency)
+	}
+	c.printf("\n")
 	for title, list := range map[string][]string{"missing permission": res.Missing, "more than needed": res.Excess, "note": res.Notes} {
 		for _, x := range list {
 			c.printf("%s: %s\n", title, x)

@@ -228,7 +228,7 @@ func (r *rooms) workAgain(ctx context.Context, e *flow.Engine, ids []int64) (wor
 	defer func() {
 		stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopWithin)
 		defer cancel()
-		err = errors.Join(err, r.queue.Stop(stop))
+		err = errors.Join(err, r.queue.Stop(stop), e.Close(stop))
 	}()
 	limit := time.NewTimer(replayWithin)
 	defer limit.Stop()

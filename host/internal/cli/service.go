@@ -145,5 +145,5 @@ func (s *service) stop() error {
 	s.stopPolls()
 	s.polls.Wait()
 	s.hooks.Close()
-	return errors.Join(err, s.r.queue.Stop(ctx))
+	return errors.Join(err, s.r.queue.Stop(ctx), s.engine.Close(ctx))
 }

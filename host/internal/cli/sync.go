@@ -103,7 +103,7 @@ func (c *command) pass(ctx context.Context, r *rooms, e *flow.Engine, since time
 	defer func() {
 		stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopWithin)
 		defer cancel()
-		err = errors.Join(err, r.queue.Stop(stop))
+		err = errors.Join(err, r.queue.Stop(stop), e.Close(stop))
 	}()
 	if _, err := e.Sweep(ctx); err != nil {
 		return err

@@ -1379,7 +1379,7 @@ type Record struct {
 	state     protoimpl.MessageState `protogen:"open.v1"`
 	Entity    Entity                 `protobuf:"varint,1,opt,name=entity,proto3,enum=connector.v1.Entity" json:"entity,omitempty"`
 	Id        string                 `protobuf:"bytes,2,opt,name=id,proto3" json:"id,omitempty"`
-	Version   string                 `protobuf:"bytes,3,opt,name=version,proto3" json:"version,omitempty"` // opaque; differs when the record differs
+	Version   string                 `protobuf:"bytes,3,opt,name=version,proto3" json:"version,omitempty"` // opaque; differs when the record differs, and never comes back
 	UpdatedAt *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=updated_at,json=updatedAt,proto3" json:"updated_at,omitempty"`
 	Gone      bool                   `protobuf:"varint,5,opt,name=gone,proto3" json:"gone,omitempty"` // deleted in the service; the body may be empty
 	// Types that are valid to be assigned to Body:
