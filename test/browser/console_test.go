@@ -41,7 +41,7 @@ func TestConsoleShowsAndReplays(t *testing.T) {
 	defer cancel()
 	h := serveDemo(ctx, t)
 	tab := openTab(ctx, t, chrome)
-	quiet := read(t, tab, chromedp.Navigate(h.console), "body")
+	quiet := read(tab, t, chromedp.Navigate(h.console), "body")
 	for _, want := range []string{"Needs a person (0)", "xero-stripe / invoices-out", "Demo Company (NZ)", "Latest on the audit trail"} {
 		if !strings.Contains(quiet, want) {
 			t.Errorf("the page does not show %q", want)
@@ -50,7 +50,7 @@ func TestConsoleShowsAndReplays(t *testing.T) {
 
 	h.plant(ctx, t)
 	h.waitForFailure(ctx, t)
-	held := read(t, tab, chromedp.Navigate(h.console), "body")
+	held := read(tab, t, chromedp.Navigate(h.console), "body")
 	for _, want := range []string{"Needs a person (1)", hostile, "is not in Xero", "What to do"} {
 		if !strings.Contains(held, want) {
 			t.Errorf("the failure does not show %q", want)
@@ -60,14 +60,14 @@ func TestConsoleShowsAndReplays(t *testing.T) {
 	if err != nil || images != 0 {
 		t.Errorf("a record's text became part of the page: %d images, %v", images, err)
 	}
-	notice := read(t, tab, chromedp.Click(`form[action^="/replay/"] button`), "[role=status]")
+	notice := read(tab, t, chromedp.Click(`form[action^="/replay/"] button`), "[role=status]")
 	if !strings.Contains(notice, "runs again") {
 		t.Errorf("after the click the page says %q", notice)
 	}
 }
 
 // read makes a step in the browser and returns the text of what it leads to.
-func read(t *testing.T, tab context.Context, step chromedp.Action[chromedp.Void], what string) string {
+func read(tab context.Context, t *testing.T, step chromedp.Action[chromedp.Void], what string) string {
 	t.Helper()
 	if err := chromedp.Do(tab, step); err != nil {
 		t.Fatal(err)

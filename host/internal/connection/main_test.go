@@ -28,9 +28,6 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// patience bounds every wait for an event.
-const patience = 20 * time.Second
-
 const canary = "canary-7f3c9-secret"
 
 var masterKey = bytes.Repeat([]byte("master-key-byte!"), 2)

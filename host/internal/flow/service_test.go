@@ -67,13 +67,6 @@ func (s *service) store(rec connector.Record) *connector.Record {
 	return &rec
 }
 
-func (s *service) remove(ref connector.Ref) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	delete(s.records, ref)
-	s.changes = append(s.changes, ref)
-}
-
 func (s *service) get(ref connector.Ref) *connector.Record {
 	s.mu.Lock()
 	defer s.mu.Unlock()
