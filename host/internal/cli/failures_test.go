@@ -14,7 +14,7 @@ func TestFailuresNameReasonRemedyAndRecords(t *testing.T) {
 	id := d.failed()
 
 	all := decode[[]flow.Work](t, d.ends(exitDone, "failures", "list", "--json"))
-	want := flow.Work{ID: all[0].ID, Recipe: "pair", Flow: "contacts", SourceRef: "left:contact/c2", Label: "Bob", State: flow.Dead,
+	want := flow.Work{ID: all[0].ID, Recipe: "pair", Flow: "contacts", SourceRef: "left:contact/c2", Label: "Bob", State: flow.Dead, Attempts: 1,
 		Reason: "right: the name Bob is taken", Remedy: "give it another name", Records: map[string]string{"left contact": "c2"},
 		FirstSeen: all[0].FirstSeen, ChangedAt: all[0].ChangedAt}
 	if diff := cmp.Diff([]flow.Work{want}, all, cmp.AllowUnexported(flow.Work{})); diff != "" {
