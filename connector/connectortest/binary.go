@@ -43,9 +43,11 @@ func VerifyBinary(ctx context.Context, path string, cfg Config, r Reporter) (Sum
 	if err != nil {
 		return Summary{}, fmt.Errorf("%s does not start as a plugin of protocol version %d: %w", path, wire.ProtocolVersion, err)
 	}
-	if cfg.Connector, err = wire.Dispense(protocol); err != nil {
+	client, err := wire.Dispense(protocol)
+	if err != nil {
 		return Summary{}, fmt.Errorf("%s: %w", path, err)
 	}
+	cfg.Connector = client
 	s, err := newSuite(ctx, cfg, r)
 	if err != nil {
 		return Summary{}, err
@@ -58,6 +60,7 @@ func VerifyBinary(ctx context.Context, path string, cfg Config, r Reporter) (Sum
 		}
 		return nil
 	})
+	s.check("process/no-leak", func(ctx context.Context) error { return s.noLeak(ctx, client) })
 	s.check("process/lives", func(context.Context) error {
 		if proc.Exited() {
 			return errors.New("the process died during the checks")

@@ -54,6 +54,7 @@ func TestFaultsOfAProcessAreFound(t *testing.T) {
 		{"none", "model", "process/name"},
 		{"logs", "ml-connector-plugin-model", "secrets/output"},
 		{"dies", "ml-connector-plugin-model", "process/lives"},
+		{"leaks", "ml-connector-plugin-model", "process/no-leak"},
 	} {
 		t.Run(tc.fault+" "+tc.check, func(t *testing.T) {
 			var failed []string
@@ -154,6 +155,7 @@ func TestFaultsAreFound(t *testing.T) {
 		{"nobody", "live/check"},
 		{"forgets its place", "live/list-invoice"},
 		{"runs in circles", "live/list-invoice"},
+		{"lists a snapshot", "live/list-under-change-invoice"},
 		{"fails for one absent", "live/get-absent-invoice"},
 		{"makes up records", "live/get-absent-invoice"},
 	} {

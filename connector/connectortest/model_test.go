@@ -25,6 +25,7 @@ type model struct {
 	fault string
 	calls *http.Client
 
+	first   int // records when a list began
 	mu      sync.Mutex
 	records map[connector.Entity][]connector.Record
 	keys    map[string]string // idempotency key to id
@@ -80,6 +81,9 @@ func (m *model) call(ctx context.Context, s *connector.Session) error {
 	}
 	if m.fault == "logs" {
 		fmt.Fprintln(os.Stderr, "calling with", key)
+	}
+	if m.fault == "leaks" {
+		go func() { <-make(chan int) }()
 	}
 	if key == "" {
 		if m.fault == "unclassified" {
@@ -146,6 +150,12 @@ func (m *model) List(ctx context.Context, s *connector.Session, req connector.Li
 	}
 	if m.fault == "lists nothing" {
 		all = nil
+	}
+	if req.Cursor == "" {
+		m.first = len(all)
+	}
+	if m.fault == "lists a snapshot" {
+		all = all[:min(m.first, len(all))]
 	}
 	end := min(at+req.PageSize, len(all))
 	page := connector.Page{Records: all[at:end], Next: strconv.Itoa(end), More: end < len(all)}

@@ -40,7 +40,63 @@ func (s *suite) liveWriteChecks() {
 			return s.oneEffect(ctx, e, s.record(e.Entity, s.currency()))
 		})
 	}
+	for _, e := range s.manifest.Entities {
+		if !s.manifest.Can(e.Entity, connector.VerbUpsert) || !s.manifest.Can(e.Entity, connector.VerbList) {
+			continue
+		}
+		s.check("live/list-under-change-"+string(e.Entity), func(ctx context.Context) error {
+			if err := s.canWrite(e.Entity); err != nil {
+				return err
+			}
+			return s.listUnderChange(ctx, e)
+		})
+	}
 	s.check("live/exact-amounts", s.exactAmounts)
+}
+
+// listUnderChange writes a record between two pages of a list: neither it nor
+// what was there before may be missed.
+func (s *suite) listUnderChange(ctx context.Context, e connector.EntitySupport) error {
+	req := connector.ListRequest{Entity: e.Entity, Since: time.Now().Add(-clockSkew), PageSize: min(2, s.pageSize(e))}
+	wanted := map[string]bool{}
+	write := func() error {
+		out, err := s.upsert(ctx, connector.Write{
+			Key: s.key(), Record: s.record(e.Entity, s.currency()), Attempt: 1, IntendedAt: time.Now().UTC(),
+		})
+		wanted[out.ID] = true
+		return err
+	}
+	for range 3 {
+		if err := write(); err != nil {
+			return err
+		}
+	}
+	first, err := s.c.List(ctx, s.cfg.Session(), req)
+	if err != nil {
+		return err
+	}
+	if err := write(); err != nil {
+		return err
+	}
+	req.Cursor = first.Next
+	listed := first.Records
+	for range 2 { // to the end, and the poll after it
+		rest, next, ended, err := s.pages(ctx, req)
+		if err != nil {
+			return err
+		}
+		if !ended {
+			return skip("the account has more recent records than the pages that may be listed")
+		}
+		listed, req.Cursor = append(listed, rest...), next
+	}
+	for _, r := range listed {
+		delete(wanted, r.ID)
+	}
+	if len(wanted) > 0 {
+		return fmt.Errorf("%d of 4 records are in no page and in no later poll; one was written between two pages", len(wanted))
+	}
+	return nil
 }
 
 // canWrite says why a live write of an entity is skipped, if it is.

@@ -39,6 +39,15 @@ func (c *Client) Describe(ctx context.Context) (connector.Manifest, error) {
 	return m, nil
 }
 
+// Tasks returns how many tasks run in the plugin now; 0 when it does not tell.
+func (c *Client) Tasks(ctx context.Context) (int, error) {
+	res, err := c.rpc.Describe(ctx, &pb.DescribeRequest{})
+	if err != nil {
+		return 0, errorOf(err, "describe", connector.Unavailable)
+	}
+	return int(res.GetTasks()), nil
+}
+
 // Check asks who we are in the service.
 func (c *Client) Check(ctx context.Context, s *connector.Session, req connector.CheckRequest) (connector.CheckResult, error) {
 	res, err := c.rpc.Check(ctx, &pb.CheckRequest{Session: sessionToWire(s), PostingAccounts: req.PostingAccounts})

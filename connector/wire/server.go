@@ -3,6 +3,8 @@ package wire
 import (
 	"context"
 	"fmt"
+	"math"
+	"runtime"
 	"runtime/debug"
 
 	"github.com/hashicorp/go-hclog"
@@ -49,7 +51,7 @@ func (s *server) Describe(context.Context, *pb.DescribeRequest) (_ *pb.DescribeR
 	m := s.c.Manifest()
 	_, m.ReceivesWebhooks = s.c.(connector.WebhookReceiver)
 	_, m.RegistersWebhooks = s.c.(connector.WebhookRegistrar)
-	return &pb.DescribeResponse{Manifest: manifestToWire(m)}, nil
+	return &pb.DescribeResponse{Manifest: manifestToWire(m), Tasks: int32(min(runtime.NumGoroutine(), math.MaxInt32))}, nil
 }
 
 func (s *server) Check(ctx context.Context, req *pb.CheckRequest) (_ *pb.CheckResponse, err error) {

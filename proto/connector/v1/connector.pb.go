@@ -2256,8 +2256,11 @@ func (*DescribeRequest) Descriptor() ([]byte, []int) {
 }
 
 type DescribeResponse struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Manifest      *Manifest              `protobuf:"bytes,1,opt,name=manifest,proto3" json:"manifest,omitempty"`
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	Manifest *Manifest              `protobuf:"bytes,1,opt,name=manifest,proto3" json:"manifest,omitempty"`
+	// How many tasks (goroutines, fibres, handlers) run in the plugin now; 0: not
+	// told. The conformance checks use it to find tasks that never end.
+	Tasks         int32 `protobuf:"varint,2,opt,name=tasks,proto3" json:"tasks,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2297,6 +2300,13 @@ func (x *DescribeResponse) GetManifest() *Manifest {
 		return x.Manifest
 	}
 	return nil
+}
+
+func (x *DescribeResponse) GetTasks() int32 {
+	if x != nil {
+		return x.Tasks
+	}
+	return 0
 }
 
 type Manifest struct {
@@ -4073,9 +4083,10 @@ const file_connector_v1_connector_proto_rawDesc = "" +
 	"\vpostal_code\x18\x05 \x01(\tR\n" +
 	"postalCode\x12\x18\n" +
 	"\acountry\x18\x06 \x01(\tR\acountry\"\x11\n" +
-	"\x0fDescribeRequest\"F\n" +
+	"\x0fDescribeRequest\"\\\n" +
 	"\x10DescribeResponse\x122\n" +
-	"\bmanifest\x18\x01 \x01(\v2\x16.connector.v1.ManifestR\bmanifest\"\xdb\x02\n" +
+	"\bmanifest\x18\x01 \x01(\v2\x16.connector.v1.ManifestR\bmanifest\x12\x14\n" +
+	"\x05tasks\x18\x02 \x01(\x05R\x05tasks\"\xdb\x02\n" +
 	"\bManifest\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
 	"\x05title\x18\x02 \x01(\tR\x05title\x12\x18\n" +
