@@ -65,7 +65,7 @@ func (s *Store) FinishConsent(ctx context.Context, c *Consent, query url.Values)
 		}
 		return errors.New("exchange the code: no answer from the token endpoint")
 	}
-	return s.storeToken(ctx, c.Connection, tok)
+	return s.StoreToken(ctx, c.Connection, tok)
 }
 
 func oauthConfig(m connector.Manifest, sess *connector.Session) *oauth2.Config {

@@ -173,7 +173,7 @@ func (s *Store) refresh(ctx context.Context, name string, m connector.Manifest, 
 	if tok.RefreshToken == "" {
 		tok.RefreshToken = row.Refresh
 	}
-	if err := s.storeToken(ctx, name, tok); err != nil {
+	if err := s.StoreToken(ctx, name, tok); err != nil {
 		return "", err
 	}
 	s.cfg.Log.Debug("token refreshed", "connection", name, "expires", tok.Expiry)
@@ -207,12 +207,8 @@ func (s *Store) refreshFailed(name string, err error) error {
 	return connector.Errorf(connector.Unavailable, "refresh token", "the token endpoint of %s answered with an error %q", name, re.ErrorCode)
 }
 
-// StoreToken keeps a freshly granted token pair, replacing any earlier one.
+// StoreToken keeps a granted token pair, replacing any earlier one.
 func (s *Store) StoreToken(ctx context.Context, name string, tok *oauth2.Token) error {
-	return s.storeToken(ctx, name, tok)
-}
-
-func (s *Store) storeToken(ctx context.Context, name string, tok *oauth2.Token) error {
 	if tok.RefreshToken == "" {
 		return connector.Errorf(connector.Auth, "connection "+name, "the service granted no refresh token").
 			WithRemedy("include the scope offline_access and authorise again")

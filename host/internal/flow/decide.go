@@ -75,7 +75,7 @@ func (r *run) want(ctx context.Context, in recipe.Input, want recipe.Want) (job.
 		return r.append(ctx, tx, audit.Entry{Kind: audit.KindIntent, Target: r.open.to.String(), Detail: audit.Detail{"key": r.open.key}})
 	})
 	if errors.Is(err, errOvertaken) {
-		return r.restFor(ctx, errOvertaken.Error(), dependencyFirst), nil
+		return r.rest(ctx, errOvertaken.Error(), dependencyFirst), nil
 	}
 	if err != nil {
 		return job.Result{}, err
@@ -128,7 +128,7 @@ func (r *run) await(ctx context.Context, needs []recipe.Need) (job.Result, error
 		}
 	}
 	if blocked == nil {
-		return r.restFor(ctx, fmt.Sprintf("waits for %s", needs[0].Name), r.patience()), nil
+		return r.rest(ctx, fmt.Sprintf("waits for %s", needs[0].Name), r.patience()), nil
 	}
 	return r.holdFor(ctx, *blocked)
 }
@@ -150,7 +150,7 @@ func (r *run) holdFor(ctx context.Context, blocked Work) (job.Result, error) {
 			return err
 		})
 	if errors.Is(err, errUnblocked) {
-		return r.restFor(ctx, "waits for "+label(blocked), dependencyFirst), nil
+		return r.rest(ctx, "waits for "+label(blocked), dependencyFirst), nil
 	}
 	return res, err
 }

@@ -108,10 +108,6 @@ func (r *run) pause(ctx context.Context, e *connector.Error) job.Result {
 
 // rest waits without an audit entry: nothing was tried.
 func (r *run) rest(ctx context.Context, reason string, wait time.Duration) job.Result {
-	return r.restFor(ctx, reason, wait)
-}
-
-func (r *run) restFor(ctx context.Context, reason string, wait time.Duration) job.Result {
 	if r.w.State == Waiting && r.w.Reason == reason {
 		return job.Wait(wait)
 	}

@@ -84,7 +84,7 @@ func (r *run) attempt(ctx context.Context) (job.Result, error) {
 		}
 	}
 	if open, err := r.unsettledInverse(ctx); err != nil || open {
-		return r.restFor(ctx, "waits for the outcome of our own write to it", r.patience()), err
+		return r.rest(ctx, "waits for the outcome of our own write to it", r.patience()), err
 	}
 	rec, err := r.readSource(ctx)
 	if err != nil {
