@@ -14,6 +14,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/ml-connector/ml-connector/connector"
@@ -22,9 +23,9 @@ import (
 const (
 	fileBytesMax = 1 << 20 // an invoice with hundreds of lines is a tenth of it
 
-	// A file system's clock moves in steps of some milliseconds. A file that is
-	// written in the step of the last one of a page could sort before it and be
-	// missed, so a page ends only after the step is over.
+	// A file system's clock moves in steps of some milliseconds. A file that a
+	// person saves in the step of the last one of a page could sort before it and
+	// be missed, so a page ends only after the step is over.
 	clockStep = 20 * time.Millisecond
 )
 
@@ -34,11 +35,12 @@ var idForm = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$`)
 
 // cabinet is the open folder. An os.Root never leaves it, whatever it is asked.
 type cabinet struct {
-	path string
-	root *os.Root
+	path   string
+	root   *os.Root
+	filing *sync.Mutex // held while a sheet is stamped and filed, and while a drawer is read
 }
 
-func open(s *connector.Session) (*cabinet, error) {
+func (p *Paper) open(s *connector.Session) (*cabinet, error) {
 	dir := s.Settings[settingFolder]
 	if dir == "" {
 		return nil, connector.Errorf(connector.Invalid, "paper", "no folder is set").WithRemedy("set %s", settingFolder)
@@ -47,7 +49,7 @@ func open(s *connector.Session) (*cabinet, error) {
 	if err != nil {
 		return nil, classified("paper: open folder", err).WithRemedy("check the setting %s, and that the folder is there", settingFolder)
 	}
-	return &cabinet{path: dir, root: root}, nil
+	return &cabinet{path: dir, root: root, filing: &p.filing}, nil
 }
 
 func (c *cabinet) close() { _ = c.root.Close() }
@@ -170,7 +172,12 @@ func (c *cabinet) write(r connector.Record, id string) error {
 	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
 		return classified(op, err)
 	}
-	if err := c.root.Rename(tmp, name(r.Entity, id)); err != nil {
+	// The time of change is the time of filing: syncing took its time, and who read
+	// the drawer meanwhile has a cursor past the moment of writing.
+	c.filing.Lock()
+	defer c.filing.Unlock()
+	now := time.Now()
+	if err := errors.Join(c.root.Chtimes(tmp, now, now), c.root.Rename(tmp, name(r.Entity, id))); err != nil {
 		return classified(op, err)
 	}
 	return nil
@@ -207,7 +214,7 @@ func parsePosition(cursor string, since time.Time) (position, error) {
 
 // changes returns at most size places after from, oldest first, and whether there
 // are more. It waits once for the clock to move on, so that what was written just
-// before the call is in the page.
+// before the call is in this page or in one that it says is to come.
 func (c *cabinet) changes(ctx context.Context, e connector.Entity, from position, size int) (_ []position, more bool, _ error) {
 	if err := known(e); err != nil {
 		return nil, false, err
@@ -221,7 +228,7 @@ func (c *cabinet) changes(ctx context.Context, e connector.Entity, from position
 		for len(settled) > 0 && time.Since(settled[len(settled)-1].changed) < clockStep {
 			settled = settled[:len(settled)-1]
 		}
-		if size = max(size, 1); waited || len(settled) == len(all) || len(settled) >= size {
+		if size = max(size, 1); waited || len(settled) == len(all) || len(settled) > size {
 			return settled[:min(size, len(settled))], len(settled) > size, nil
 		}
 		select {
@@ -234,6 +241,8 @@ func (c *cabinet) changes(ctx context.Context, e connector.Entity, from position
 
 // drawer returns every place after from, oldest first.
 func (c *cabinet) drawer(e connector.Entity, from position) ([]position, error) {
+	c.filing.Lock()
+	defer c.filing.Unlock()
 	entries, err := fs.ReadDir(c.root.FS(), string(e))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil // nothing was ever put in

@@ -29,6 +29,7 @@ const (
 // Paper is the connector. It is safe for concurrent use.
 type Paper struct {
 	writing sync.Mutex // one write at a time: look, then write, undisturbed
+	filing  sync.Mutex // a cabinet's
 }
 
 // Manifest says what the connector offers.
@@ -54,7 +55,7 @@ func (p *Paper) Manifest() connector.Manifest {
 // Check opens the cabinet. Payments may name any account: there is no chart of
 // accounts that a posting account could be missing from.
 func (p *Paper) Check(_ context.Context, s *connector.Session, _ connector.CheckRequest) (connector.CheckResult, error) {
-	c, err := open(s)
+	c, err := p.open(s)
 	if err != nil {
 		return connector.CheckResult{}, err
 	}
@@ -64,7 +65,7 @@ func (p *Paper) Check(_ context.Context, s *connector.Session, _ connector.Check
 
 // List returns the files that changed after the cursor, oldest change first.
 func (p *Paper) List(ctx context.Context, s *connector.Session, req connector.ListRequest) (connector.Page, error) {
-	c, err := open(s)
+	c, err := p.open(s)
 	if err != nil {
 		return connector.Page{}, err
 	}
@@ -97,7 +98,7 @@ func (p *Paper) List(ctx context.Context, s *connector.Session, req connector.Li
 
 // Get reads files afresh.
 func (p *Paper) Get(ctx context.Context, s *connector.Session, req connector.GetRequest) ([]connector.Record, error) {
-	c, err := open(s)
+	c, err := p.open(s)
 	if err != nil {
 		return nil, err
 	}
@@ -121,7 +122,7 @@ func (p *Paper) Get(ctx context.Context, s *connector.Session, req connector.Get
 // Upsert writes each record to its file. One write that fails does not keep the
 // others from being made.
 func (p *Paper) Upsert(ctx context.Context, s *connector.Session, req connector.UpsertRequest) ([]connector.Outcome, error) {
-	c, err := open(s)
+	c, err := p.open(s)
 	if err != nil {
 		return nil, err
 	}
