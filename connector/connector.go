@@ -38,6 +38,9 @@ type CheckRequest struct {
 	// must exist, be active and able to receive payments, or Check fails as
 	// Invalid with a remedy.
 	PostingAccounts []string
+	// CounterAccounts are accounts at the other end of what is posted: a fee's
+	// expense, a payout's bank account. Each must exist and be active.
+	CounterAccounts []string
 }
 
 // CheckResult says who we are in the service.
@@ -61,6 +64,7 @@ type Account struct {
 // ListRequest asks for a page of changes.
 type ListRequest struct {
 	Entity   Entity
+	Stream   string    // one of the entity's streams; empty: the records that are in none
 	Cursor   string    // opaque, from an earlier Page; empty: start at Since
 	Since    time.Time // used when Cursor is empty; zero: from the beginning
 	PageSize int       // 1 to the manifest's PageSize
@@ -199,6 +203,7 @@ type Event struct {
 	OccurredAt time.Time
 	DedupeKey  string // the same change has the same key
 	AccountID  string // the account that it belongs to
+	Stream     string // the stream that the record is in; empty: none
 }
 
 // EventKind says what happened, as far as the service tells.

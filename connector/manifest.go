@@ -46,6 +46,15 @@ type EntitySupport struct {
 	// ListsWhole says that List brings whole records at no further cost: the
 	// host then asks for them and saves the Get.
 	ListsWhole bool
+	Streams    []Stream
+}
+
+// Stream is a part of an entity that is listed on its own, such as the fees among
+// the payments. List leaves its records out unless it is asked for the stream,
+// and only a flow that names it hears of them; Get takes their ids like any other.
+type Stream struct {
+	Name string // lower case, digits, underscores
+	Help string // one sentence
 }
 
 // Verb is one of the four generic verbs.
@@ -73,6 +82,13 @@ func (m Manifest) Support(e Entity) (EntitySupport, bool) {
 		}
 	}
 	return EntitySupport{}, false
+}
+
+// HasStream reports whether the connector knows a stream of an entity; the empty
+// name is the records that are in none.
+func (m Manifest) HasStream(e Entity, name string) bool {
+	s, ok := m.Support(e)
+	return ok && (name == "" || slices.ContainsFunc(s.Streams, func(st Stream) bool { return st.Name == name }))
 }
 
 // Setting returns the setting of that name.

@@ -19,6 +19,12 @@ type Payment struct {
 	PaymentOf string   // refund: the receipt that is given back, in the same service
 	RefundIDs []string // receipt: its refunds, in the same service
 	Account   string   // code or id of the account that receives or pays it
+
+	CounterAccount string       // code or id of the other account: a fee's expense, a payout's bank account
+	ContactName    string       // whom it was paid to, where no ContactID is known
+	Settled        money.Amount // Amount as it moved the account's balance, in the balance's currency; unset: not known
+	TaxCode        string       // the service's code for the tax that Amount includes; empty: none
+
 	Reference string
 	Label     string // what people call it, usually the invoice's number
 	Note      string // reason of a refund or a failure
@@ -31,11 +37,12 @@ type PaymentKind string
 
 // The kinds of payment.
 const (
-	PaymentReceipt PaymentKind = "receipt"
-	PaymentRefund  PaymentKind = "refund"
-	PaymentFee     PaymentKind = "fee"
-	PaymentPayout  PaymentKind = "payout"
-	PaymentDispute PaymentKind = "dispute"
+	PaymentReceipt   PaymentKind = "receipt"
+	PaymentRefund    PaymentKind = "refund"
+	PaymentFee       PaymentKind = "fee"
+	PaymentFeeRefund PaymentKind = "fee_refund" // a fee that came back
+	PaymentPayout    PaymentKind = "payout"     // from the service's balance to a bank account
+	PaymentDispute   PaymentKind = "dispute"    // money that a customer's bank took back
 )
 
 // PaymentStatus says whether the money moved.

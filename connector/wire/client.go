@@ -50,7 +50,7 @@ func (c *Client) Tasks(ctx context.Context) (int, error) {
 
 // Check asks who we are in the service.
 func (c *Client) Check(ctx context.Context, s *connector.Session, req connector.CheckRequest) (connector.CheckResult, error) {
-	res, err := c.rpc.Check(ctx, &pb.CheckRequest{Session: sessionToWire(s), PostingAccounts: req.PostingAccounts})
+	res, err := c.rpc.Check(ctx, &pb.CheckRequest{Session: sessionToWire(s), PostingAccounts: req.PostingAccounts, CounterAccounts: req.CounterAccounts})
 	if err != nil {
 		return connector.CheckResult{}, errorOf(err, "check", connector.Unavailable)
 	}
@@ -70,7 +70,7 @@ func (c *Client) List(ctx context.Context, s *connector.Session, req connector.L
 	op := "list " + string(req.Entity)
 	res, err := c.rpc.List(ctx, &pb.ListRequest{
 		Session: sessionToWire(s), Entity: entities.wire(req.Entity), Cursor: req.Cursor,
-		Since: timeToWire(req.Since), PageSize: int32(req.PageSize), IdsOnly: req.IDsOnly,
+		Since: timeToWire(req.Since), PageSize: int32(req.PageSize), IdsOnly: req.IDsOnly, Stream: req.Stream,
 	})
 	if err != nil {
 		return connector.Page{}, errorOf(err, op, connector.Unavailable)

@@ -38,11 +38,12 @@ var (
 		connector.TaxNone:      pb.TaxMode_TAX_MODE_NONE,
 	})
 	paymentKinds = newEnum("payment kind", map[connector.PaymentKind]pb.PaymentKind{
-		connector.PaymentReceipt: pb.PaymentKind_PAYMENT_KIND_RECEIPT,
-		connector.PaymentRefund:  pb.PaymentKind_PAYMENT_KIND_REFUND,
-		connector.PaymentFee:     pb.PaymentKind_PAYMENT_KIND_FEE,
-		connector.PaymentPayout:  pb.PaymentKind_PAYMENT_KIND_PAYOUT,
-		connector.PaymentDispute: pb.PaymentKind_PAYMENT_KIND_DISPUTE,
+		connector.PaymentReceipt:   pb.PaymentKind_PAYMENT_KIND_RECEIPT,
+		connector.PaymentRefund:    pb.PaymentKind_PAYMENT_KIND_REFUND,
+		connector.PaymentFee:       pb.PaymentKind_PAYMENT_KIND_FEE,
+		connector.PaymentFeeRefund: pb.PaymentKind_PAYMENT_KIND_FEE_REFUND,
+		connector.PaymentPayout:    pb.PaymentKind_PAYMENT_KIND_PAYOUT,
+		connector.PaymentDispute:   pb.PaymentKind_PAYMENT_KIND_DISPUTE,
 	})
 	paymentStatuses = newEnum("payment status", map[connector.PaymentStatus]pb.PaymentStatus{
 		connector.PaymentPending:   pb.PaymentStatus_PAYMENT_STATUS_PENDING,

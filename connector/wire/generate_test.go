@@ -116,6 +116,8 @@ var genPayment = rapid.Custom(func(t *rapid.T) connector.Payment {
 		InvoiceID: text.Draw(t, "invoice"), ContactID: text.Draw(t, "contact"), PaymentOf: text.Draw(t, "of"),
 		RefundIDs: genIDs.Draw(t, "refunds"), Account: text.Draw(t, "account"), Reference: text.Draw(t, "reference"),
 		Label: text.Draw(t, "label"), Note: text.Draw(t, "note"),
+		CounterAccount: text.Draw(t, "counter account"), ContactName: text.Draw(t, "contact name"),
+		Settled: genAmount(-1).Draw(t, "settled"), TaxCode: text.Draw(t, "tax code"),
 		Marks: genMarks.Draw(t, "marks"), Extra: genExtra.Draw(t, "extra"),
 	}
 })

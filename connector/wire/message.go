@@ -62,6 +62,9 @@ func manifestToWire(m connector.Manifest) *pb.Manifest {
 		for _, v := range e.Verbs {
 			sup.Verbs = append(sup.Verbs, verbs.wire(v))
 		}
+		for _, st := range e.Streams {
+			sup.Streams = append(sup.Streams, &pb.Stream{Name: st.Name, Help: st.Help})
+		}
 		w.Entities = append(w.Entities, sup)
 	}
 	if o := m.OAuth; o != nil {
@@ -96,6 +99,9 @@ func manifestFromWire(w *pb.Manifest) (connector.Manifest, error) {
 		}
 		for _, v := range e.GetVerbs() {
 			sup.Verbs = append(sup.Verbs, readEnum(&r, verbs, v))
+		}
+		for _, st := range e.GetStreams() {
+			sup.Streams = append(sup.Streams, connector.Stream{Name: st.GetName(), Help: st.GetHelp()})
 		}
 		m.Entities = append(m.Entities, sup)
 	}
@@ -207,7 +213,7 @@ func outcomeFromWire(w *pb.Outcome, entity connector.Entity) (connector.Outcome,
 func eventToWire(e connector.Event) *pb.Event {
 	return &pb.Event{
 		Entity: entities.wire(e.Ref.Entity), Id: e.Ref.ID, Kind: eventKinds.wire(e.Kind),
-		OccurredAt: timeToWire(e.OccurredAt), DedupeKey: e.DedupeKey, AccountId: e.AccountID,
+		OccurredAt: timeToWire(e.OccurredAt), DedupeKey: e.DedupeKey, AccountId: e.AccountID, Stream: e.Stream,
 	}
 }
 
@@ -216,7 +222,7 @@ func eventFromWire(w *pb.Event) (connector.Event, error) {
 	e := connector.Event{
 		Ref:        connector.Ref{Entity: readEnum(&r, entities, w.GetEntity()), ID: w.GetId()},
 		Kind:       readEnum(&r, eventKinds, w.GetKind()),
-		OccurredAt: r.time(w.GetOccurredAt()), DedupeKey: w.GetDedupeKey(), AccountID: w.GetAccountId(),
+		OccurredAt: r.time(w.GetOccurredAt()), DedupeKey: w.GetDedupeKey(), AccountID: w.GetAccountId(), Stream: w.GetStream(),
 	}
 	if e.Ref.ID == "" || e.Ref.Entity == "" {
 		r.keep(fmt.Errorf("an event that names no record"))

@@ -137,6 +137,7 @@ func paymentToWire(v *connector.Payment) *pb.Payment {
 		Amount: moneyToWire(v.Amount), PaidAt: timeToWire(v.PaidAt), Date: dateToWire(v.Date),
 		InvoiceId: v.InvoiceID, ContactId: v.ContactID, PaymentOf: v.PaymentOf, RefundIds: v.RefundIDs,
 		Account: v.Account, Reference: v.Reference, Label: v.Label, Note: v.Note,
+		CounterAccount: v.CounterAccount, ContactName: v.ContactName, Settled: moneyToWire(v.Settled), TaxCode: v.TaxCode,
 		Marks: v.Marks, Extra: valuesToWire(v.Extra),
 	}
 }
@@ -149,6 +150,7 @@ func paymentFromWire(w *pb.Payment) (*connector.Payment, error) {
 		Amount: r.money(w.GetAmount()), PaidAt: r.time(w.GetPaidAt()), Date: r.date(w.GetDate()),
 		InvoiceID: w.GetInvoiceId(), ContactID: w.GetContactId(), PaymentOf: w.GetPaymentOf(), RefundIDs: w.GetRefundIds(),
 		Account: w.GetAccount(), Reference: w.GetReference(), Label: w.GetLabel(), Note: w.GetNote(),
+		CounterAccount: w.GetCounterAccount(), ContactName: w.GetContactName(), Settled: r.money(w.GetSettled()), TaxCode: w.GetTaxCode(),
 		Marks: w.GetMarks(), Extra: r.values(w.GetExtra()),
 	}
 	if v.Amount.Sign() < 0 {

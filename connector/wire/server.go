@@ -61,7 +61,7 @@ func (s *server) Check(ctx context.Context, req *pb.CheckRequest) (_ *pb.CheckRe
 	if err != nil {
 		return nil, statusOf(invalid(op, err), op)
 	}
-	res, err := s.c.Check(ctx, sess, connector.CheckRequest{PostingAccounts: req.GetPostingAccounts()})
+	res, err := s.c.Check(ctx, sess, connector.CheckRequest{PostingAccounts: req.GetPostingAccounts(), CounterAccounts: req.GetCounterAccounts()})
 	if err != nil {
 		return nil, statusOf(err, op)
 	}
@@ -92,7 +92,7 @@ func (s *server) List(ctx context.Context, req *pb.ListRequest) (_ *pb.ListRespo
 	}
 	page, err := s.c.List(ctx, sess, connector.ListRequest{
 		Entity: entity, Cursor: req.GetCursor(), Since: since,
-		PageSize: int(req.GetPageSize()), IDsOnly: req.GetIdsOnly(),
+		PageSize: int(req.GetPageSize()), IDsOnly: req.GetIdsOnly(), Stream: req.GetStream(),
 	})
 	if err != nil {
 		return nil, statusOf(err, op)

@@ -39,7 +39,7 @@ func TestReadsSurvive(t *testing.T) {
 		c.page = connector.Page{Records: c.records, Next: idText.Draw(rt, "next"), More: rapid.Bool().Draw(rt, "more")}
 
 		list := connector.ListRequest{
-			Entity: e, Since: genTime.Draw(rt, "since"),
+			Entity: e, Stream: text.Draw(rt, "stream"), Since: genTime.Draw(rt, "since"),
 			PageSize: rapid.IntRange(1, 1000).Draw(rt, "size"), IDsOnly: rapid.Bool().Draw(rt, "ids only"),
 		}
 		page, err := client.List(t.Context(), sess, list)
@@ -123,7 +123,7 @@ func TestWebhooksSurvive(t *testing.T) {
 			c.verdict.Events = append(c.verdict.Events, connector.Event{
 				Ref:  connector.Ref{Entity: entity.Draw(rt, "entity"), ID: idText.Draw(rt, "id")},
 				Kind: oneOf(eventKinds).Draw(rt, "kind"), OccurredAt: genTime.Draw(rt, "occurred"),
-				DedupeKey: text.Draw(rt, "dedupe"), AccountID: text.Draw(rt, "account"),
+				DedupeKey: text.Draw(rt, "dedupe"), AccountID: text.Draw(rt, "account"), Stream: text.Draw(rt, "stream"),
 			})
 		}
 		got, err := client.VerifyWebhook(t.Context(), sess, req)
@@ -153,7 +153,8 @@ func TestManifestAndCheckSurvive(t *testing.T) {
 		},
 		Entities: []connector.EntitySupport{{
 			Entity: connector.EntityInvoice, GetBatch: 3, UpsertBatch: 4, PageSize: 5,
-			Verbs: []connector.Verb{connector.VerbList, connector.VerbGet, connector.VerbUpsert, connector.VerbSubscribe},
+			Verbs:   []connector.Verb{connector.VerbList, connector.VerbGet, connector.VerbUpsert, connector.VerbSubscribe},
+			Streams: []connector.Stream{{Name: "bills", Help: "what we owe"}},
 		}},
 		OAuth: &connector.OAuth{
 			AuthorizeURLSetting: "a", TokenURLSetting: "b", ClientIDSetting: "c", ClientSecretSetting: "d",
@@ -190,7 +191,7 @@ func TestUsageIsReported(t *testing.T) {
 			used = append(used, u)
 		}
 	}
-	got, err := client.Check(t.Context(), &connector.Session{Connection: "books"}, connector.CheckRequest{PostingAccounts: []string{"610"}})
+	got, err := client.Check(t.Context(), &connector.Session{Connection: "books"}, connector.CheckRequest{PostingAccounts: []string{"610"}, CounterAccounts: []string{"404"}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -201,7 +202,7 @@ func TestUsageIsReported(t *testing.T) {
 	if diff := cmp.Diff([]connector.Usage{{Calls: 2, MinuteRemaining: 58, DayRemaining: 4999}}, used); diff != "" {
 		t.Errorf("usage (-want +got):\n%s", diff)
 	}
-	if diff := cmp.Diff(connector.CheckRequest{PostingAccounts: []string{"610"}}, c.asked); diff != "" {
+	if diff := cmp.Diff(connector.CheckRequest{PostingAccounts: []string{"610"}, CounterAccounts: []string{"404"}}, c.asked); diff != "" {
 		t.Errorf("request (-want +got):\n%s", diff)
 	}
 }

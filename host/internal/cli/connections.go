@@ -259,7 +259,7 @@ func (c *command) authorize(ctx context.Context, name string, noBrowser bool) er
 	if err != nil {
 		return err
 	}
-	res, err := r.checkConnection(ctx, conn, nil)
+	res, err := r.checkConnection(ctx, conn, connector.CheckRequest{})
 	if err != nil {
 		return withRemedy(err)
 	}
@@ -361,7 +361,7 @@ func (c *command) testConnection(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	res, err := r.checkConnection(ctx, conn, nil)
+	res, err := r.checkConnection(ctx, conn, connector.CheckRequest{})
 	if err != nil {
 		return withRemedy(err)
 	}

@@ -139,6 +139,14 @@ type entityReport struct {
 	GetBatch    int      `json:"get_batch"`
 	UpsertBatch int      `json:"upsert_batch"`
 	PageSize    int      `json:"page_size"`
+
+	Streams []streamReport `json:"streams"`
+}
+
+// streamReport is a part of an entity that a flow names on its own.
+type streamReport struct {
+	Name string `json:"name"`
+	Help string `json:"help"`
 }
 
 func reportManifest(m connector.Manifest) connectorReport {
@@ -158,7 +166,11 @@ func reportManifest(m connector.Manifest) connectorReport {
 		for _, v := range e.Verbs {
 			verbs = append(verbs, string(v))
 		}
-		out.Entities = append(out.Entities, entityReport{string(e.Entity), verbs, e.GetBatch, e.UpsertBatch, e.PageSize})
+		streams := make([]streamReport, 0, len(e.Streams))
+		for _, s := range e.Streams {
+			streams = append(streams, streamReport{s.Name, s.Help})
+		}
+		out.Entities = append(out.Entities, entityReport{string(e.Entity), verbs, e.GetBatch, e.UpsertBatch, e.PageSize, streams})
 	}
 	return out
 }
@@ -209,6 +221,9 @@ func (c *command) printConnector(r connectorReport) error {
 	t = c.table("ENTITY", "VERBS", "READS AT ONCE", "WRITES AT ONCE", "PAGE")
 	for _, e := range r.Entities {
 		t.row(e.Entity, strings.Join(e.Verbs, " "), strconv.Itoa(e.GetBatch), strconv.Itoa(e.UpsertBatch), strconv.Itoa(e.PageSize))
+		for _, s := range e.Streams {
+			t.row("  "+e.Entity+"."+s.Name, s.Help)
+		}
 	}
 	if err := t.flush(); err != nil {
 		return err

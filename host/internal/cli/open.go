@@ -256,12 +256,33 @@ func (r *rooms) check(ctx context.Context, s flow.Selection) error {
 		if want := s.Recipe.Connections[name].Connector; c.Connector != want {
 			return usagef("recipe %s: connection %s is of connector %s, not %s", s.Recipe.Name, bound, c.Connector, want)
 		}
-		accounts, err := s.Recipe.PostingAccounts(name, s.Params)
+		if err := r.checkStreams(ctx, s.Recipe, name, c.Connector); err != nil {
+			return err
+		}
+		req, err := s.Recipe.CheckRequest(name, s.Params)
 		if err != nil {
 			return err
 		}
-		if _, err := r.checkConnection(ctx, c, accounts); err != nil {
+		if _, err := r.checkConnection(ctx, c, req); err != nil {
 			return fmt.Errorf("connection %s: %w", bound, err)
+		}
+	}
+	return nil
+}
+
+// checkStreams makes sure that the connector knows the streams that the recipe's
+// flows name at a connection.
+func (r *rooms) checkStreams(ctx context.Context, rec *recipe.Recipe, connection, connectorName string) error {
+	plug, err := r.sup.Plugin(ctx, connectorName)
+	if err != nil {
+		return err
+	}
+	for _, f := range rec.Flows {
+		for _, end := range []recipe.End{f.From, f.To} {
+			if end.Connection == connection && !plug.Manifest().HasStream(end.Entity, end.Stream) {
+				return usagef("recipe %s, flow %s: connector %s has no stream %q of %s; see: ml-connector connectors describe %s",
+					rec.Name, f.Name, connectorName, end.Stream, end.Entity, connectorName)
+			}
 		}
 	}
 	return nil
@@ -269,7 +290,7 @@ func (r *rooms) check(ctx context.Context, s flow.Selection) error {
 
 // checkConnection asks the service who we are and binds the connection to the
 // account that it names.
-func (r *rooms) checkConnection(ctx context.Context, c connection.Connection, accounts []string) (connector.CheckResult, error) {
+func (r *rooms) checkConnection(ctx context.Context, c connection.Connection, req connector.CheckRequest) (connector.CheckResult, error) {
 	plug, err := r.sup.Plugin(ctx, c.Connector)
 	if err != nil {
 		return connector.CheckResult{}, err
@@ -279,14 +300,14 @@ func (r *rooms) checkConnection(ctx context.Context, c connection.Connection, ac
 		return connector.CheckResult{}, err
 	}
 	// The posting accounts belong to one account: find that first.
-	if sess.AccountID == "" && len(accounts) > 0 {
-		res, err := r.checkConnection(ctx, c, nil)
+	if sess.AccountID == "" && len(req.PostingAccounts)+len(req.CounterAccounts) > 0 {
+		res, err := r.checkConnection(ctx, c, connector.CheckRequest{})
 		if err != nil {
 			return res, err
 		}
 		sess.AccountID = res.Account.ID
 	}
-	res, err := plug.Check(ctx, sess, connector.CheckRequest{PostingAccounts: accounts})
+	res, err := plug.Check(ctx, sess, req)
 	if err != nil {
 		return res, err
 	}

@@ -122,7 +122,7 @@ func (r *rooms) console(f runFlags) (*console.Console, error) {
 			if err != nil {
 				return err
 			}
-			_, err = r.checkConnection(ctx, c, nil)
+			_, err = r.checkConnection(ctx, c, connector.CheckRequest{})
 			return err
 		},
 	})

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -138,7 +139,7 @@ func (c *command) printPolls(all []flow.PollStatus) error {
 	c.printf("\n")
 	t := c.table("POLLED", "AT", "CAUGHT WHAT WEBHOOKS MISSED")
 	for _, p := range all {
-		t.row(fmt.Sprintf("%s %s.%s", p.Recipe, p.Connection, p.Entity), moment(p.PolledAt), strconv.Itoa(p.Caught))
+		t.row(fmt.Sprintf("%s %s", p.Recipe, strings.TrimSuffix(p.Connection+"."+p.Entity+"."+p.Stream, ".")), moment(p.PolledAt), strconv.Itoa(p.Caught))
 	}
 	return t.flush()
 }

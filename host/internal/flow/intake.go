@@ -30,7 +30,7 @@ const (
 func (e *Engine) Intake(ctx context.Context, tx *db.Tx, connection string, deliveryID int64, events []connector.Event, origin Origin) (int, error) {
 	touched := 0
 	for _, ev := range events {
-		untold, err := e.storeEvent(ctx, tx, connection, deliveryID, ev, origin, e.hints(connection, ev.Ref))
+		untold, err := e.storeEvent(ctx, tx, connection, deliveryID, ev, origin, e.hints(connection, ev.Ref, ev.Stream))
 		if err != nil {
 			return touched, err
 		}
@@ -88,7 +88,7 @@ func (e *Engine) storeEvent(ctx context.Context, tx *db.Tx, connection string, d
 
 // hints lists the flows that a record concerns: those that start from it and
 // those that said that it matters to theirs.
-func (e *Engine) hints(connection string, ref connector.Ref) []hint {
+func (e *Engine) hints(connection string, ref connector.Ref, stream string) []hint {
 	var out []hint
 	for _, name := range e.order {
 		p := e.plans[name]
@@ -96,8 +96,8 @@ func (e *Engine) hints(connection string, ref connector.Ref) []hint {
 			if !p.enabled[f.Name] || p.connection(f.From) != connection {
 				continue
 			}
-			also := slices.ContainsFunc(f.Also(), func(a recipe.Also) bool { return a.Entity == ref.Entity })
-			if f.From.Entity == ref.Entity || also {
+			also := slices.ContainsFunc(f.Also(), func(a recipe.Also) bool { return stream == "" && a.Entity == ref.Entity })
+			if f.From.Entity == ref.Entity && f.From.Stream == stream || also {
 				out = append(out, hint{recipe: name, flow: f.Name, ref: Ref{connection, ref.Entity, ref.ID}})
 			}
 		}

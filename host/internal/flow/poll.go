@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/ml-connector/ml-connector/connector"
@@ -13,17 +14,19 @@ import (
 	"github.com/ml-connector/ml-connector/host/internal/db"
 )
 
-// Source is one thing to poll: an entity of a connection, for a recipe.
+// Source is one thing to poll: an entity of a connection, or one of its streams,
+// for a recipe.
 type Source struct {
 	Recipe     string
 	Connection string
 	Entity     connector.Entity
+	Stream     string        // empty: the entity's records that are in none
 	Every      time.Duration // the shortest that any of its flows asks for
 }
 
 // String returns "xero-stripe: xero invoice".
 func (s Source) String() string {
-	return fmt.Sprintf("%s: %s %s", s.Recipe, s.Connection, s.Entity)
+	return fmt.Sprintf("%s: %s %s", s.Recipe, s.Connection, strings.TrimSpace(string(s.Entity)+" "+s.Stream))
 }
 
 // Sources lists what the enabled flows of the selected recipes start from.
@@ -40,7 +43,7 @@ func (e *Engine) Sources() []Source {
 			if every == 0 {
 				every = p.Recipe.Poll
 			}
-			key := Source{Recipe: name, Connection: p.connection(f.From), Entity: f.From.Entity}
+			key := Source{Recipe: name, Connection: p.connection(f.From), Entity: f.From.Entity, Stream: f.From.Stream}
 			if i, ok := at[key]; ok {
 				out[i].Every = min(out[i].Every, every)
 				continue
@@ -73,7 +76,7 @@ func (e *Engine) Poll(ctx context.Context, s Source, since time.Time) (Polled, e
 	if err != nil {
 		return Polled{}, err
 	}
-	req := connector.ListRequest{Entity: s.Entity, Cursor: cur.value, Since: e.plans[s.Recipe].Since, IDsOnly: true}
+	req := connector.ListRequest{Entity: s.Entity, Stream: s.Stream, Cursor: cur.value, Since: e.plans[s.Recipe].Since, IDsOnly: true}
 	if sup, err := e.support(ctx, lane{s.Connection, s.Entity}); err == nil {
 		req.IDsOnly = !sup.ListsWhole
 	}
@@ -103,7 +106,7 @@ func (e *Engine) Poll(ctx context.Context, s Source, since time.Time) (Polled, e
 			return nil
 		}
 		_, err := e.cfg.Audit.Append(ctx, tx, audit.Entry{
-			Kind: audit.KindPoll, Recipe: s.Recipe, Source: s.Connection + ":" + string(s.Entity), Outcome: "found",
+			Kind: audit.KindPoll, Recipe: s.Recipe, Source: strings.TrimSuffix(s.Connection+":"+string(s.Entity)+"/"+s.Stream, "/"), Outcome: "found",
 			Reason: fmt.Sprintf("%d of %d listed records have changed", out.Touched, out.Records),
 		})
 		return err
@@ -170,8 +173,8 @@ func (e *Engine) list(ctx context.Context, name string, req connector.ListReques
 // takeIn touches the work of one listed record. A record whose version we have
 // already worked on, through a webhook or as our own echo, is left alone.
 func (e *Engine) takeIn(ctx context.Context, tx *db.Tx, s Source, rec connector.Record) ([]takenIn, error) {
-	concerned := slices.DeleteFunc(e.hints(s.Connection, rec.Ref()), func(h hint) bool { return h.recipe != s.Recipe })
-	untold, err := e.untold(ctx, tx, s.Connection, rec, concerned)
+	concerned := slices.DeleteFunc(e.hints(s.Connection, rec.Ref(), s.Stream), func(h hint) bool { return h.recipe != s.Recipe })
+	untold, err := e.untold(ctx, tx, s, rec, concerned)
 	if err != nil {
 		return nil, err
 	}
@@ -197,12 +200,12 @@ func (e *Engine) takeIn(ctx context.Context, tx *db.Tx, s Source, rec connector.
 // webhook or an earlier poll: a service that lists events gives each a version
 // that is the webhook's key. It notes the change, so that a later webhook for it
 // adds nothing.
-func (e *Engine) untold(ctx context.Context, tx *db.Tx, connection string, rec connector.Record, concerned []hint) ([]hint, error) {
+func (e *Engine) untold(ctx context.Context, tx *db.Tx, s Source, rec connector.Record, concerned []hint) ([]hint, error) {
 	if rec.Version == "" {
 		return concerned, nil
 	}
-	return e.storeEvent(ctx, tx, connection, 0, connector.Event{
-		Ref: rec.Ref(), Kind: connector.EventUpdated, OccurredAt: rec.UpdatedAt, DedupeKey: rec.Version,
+	return e.storeEvent(ctx, tx, s.Connection, 0, connector.Event{
+		Ref: rec.Ref(), Stream: s.Stream, Kind: connector.EventUpdated, OccurredAt: rec.UpdatedAt, DedupeKey: rec.Version,
 	}, ByPoll, concerned)
 }
 
@@ -224,8 +227,8 @@ func seen(ctx context.Context, tx *db.Tx, h hint, version string) (bool, error) 
 func (e *Engine) cursor(ctx context.Context, s Source) (cursor, error) {
 	var c cursor
 	err := e.cfg.DB.Read().QueryRowContext(ctx,
-		`SELECT value, version FROM cursor WHERE recipe = $1 AND connection = $2 AND entity = $3`,
-		s.Recipe, s.Connection, string(s.Entity)).Scan(&c.value, &c.version)
+		`SELECT value, version FROM cursor WHERE recipe = $1 AND connection = $2 AND entity = $3 AND stream = $4`,
+		s.Recipe, s.Connection, string(s.Entity), s.Stream).Scan(&c.value, &c.version)
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
 		return c, fmt.Errorf("read cursor of %s: %w", s, err)
 	}
@@ -236,11 +239,11 @@ func (e *Engine) cursor(ctx context.Context, s Source) (cursor, error) {
 // counts and this one only touched what will be found unchanged.
 func (e *Engine) advance(ctx context.Context, tx *db.Tx, s Source, old cursor, next string, caught int) error {
 	_, err := tx.ExecContext(ctx, `
-		INSERT INTO cursor (recipe, connection, entity, value, version, polled_at, caught) VALUES ($1, $2, $3, $4, 1, $5, $6)
-		ON CONFLICT (recipe, connection, entity) DO UPDATE SET value = excluded.value, version = cursor.version + 1,
+		INSERT INTO cursor (recipe, connection, entity, stream, value, version, polled_at, caught) VALUES ($1, $2, $3, $8, $4, 1, $5, $6)
+		ON CONFLICT (recipe, connection, entity, stream) DO UPDATE SET value = excluded.value, version = cursor.version + 1,
 			polled_at = excluded.polled_at, caught = cursor.caught + excluded.caught
 		WHERE cursor.version = $7`,
-		s.Recipe, s.Connection, string(s.Entity), next, e.now(), caught, old.version)
+		s.Recipe, s.Connection, string(s.Entity), next, e.now(), caught, old.version, s.Stream)
 	if err != nil {
 		return fmt.Errorf("store cursor of %s: %w", s, err)
 	}

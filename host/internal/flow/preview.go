@@ -62,7 +62,7 @@ func (e *Engine) Preview(ctx context.Context, since time.Time) ([]Wish, error) {
 		if err != nil {
 			return nil, err
 		}
-		req := connector.ListRequest{Entity: s.Entity, Cursor: cur.value, Since: e.plans[s.Recipe].Since, IDsOnly: true}
+		req := connector.ListRequest{Entity: s.Entity, Stream: s.Stream, Cursor: cur.value, Since: e.plans[s.Recipe].Since, IDsOnly: true}
 		if !since.IsZero() {
 			req.Cursor, req.Since = "", since
 		}
@@ -86,7 +86,7 @@ func (e *Engine) Preview(ctx context.Context, since time.Time) ([]Wish, error) {
 }
 
 func (e *Engine) previewRecord(ctx context.Context, s Source, rec connector.Record, seen map[hint]bool, out []Wish) ([]Wish, error) {
-	for _, h := range e.hints(s.Connection, rec.Ref()) {
+	for _, h := range e.hints(s.Connection, rec.Ref(), s.Stream) {
 		if h.recipe != s.Recipe || seen[h] {
 			continue
 		}

@@ -151,13 +151,14 @@ type PollStatus struct {
 	Recipe     string    `json:"recipe"`
 	Connection string    `json:"connection"`
 	Entity     string    `json:"entity"`
+	Stream     string    `json:"stream,omitempty"`
 	PolledAt   time.Time `json:"polled_at"`
 	Caught     int       `json:"caught"` // changes that polling found before a webhook told of them
 }
 
 // Polls tells how polling stands.
 func Polls(ctx context.Context, d *db.DB) ([]PollStatus, error) {
-	rows, err := d.Read().QueryContext(ctx, `SELECT recipe, connection, entity, polled_at, caught FROM cursor ORDER BY recipe, connection, entity`)
+	rows, err := d.Read().QueryContext(ctx, `SELECT recipe, connection, entity, stream, polled_at, caught FROM cursor ORDER BY recipe, connection, entity, stream`)
 	if err != nil {
 		return nil, fmt.Errorf("status of polling: %w", err)
 	}
@@ -165,7 +166,7 @@ func Polls(ctx context.Context, d *db.DB) ([]PollStatus, error) {
 	out := []PollStatus{}
 	for rows.Next() {
 		var p PollStatus
-		if err := rows.Scan(&p.Recipe, &p.Connection, &p.Entity, &p.PolledAt, &p.Caught); err != nil {
+		if err := rows.Scan(&p.Recipe, &p.Connection, &p.Entity, &p.Stream, &p.PolledAt, &p.Caught); err != nil {
 			return nil, err
 		}
 		out = append(out, p)

@@ -50,7 +50,7 @@ func (e *Engine) Survey(ctx context.Context, recipeName, flowName string, since 
 		since = p.Since
 	}
 	from, to := p.connection(f.From), p.connection(f.To)
-	sources, err := e.ListAll(ctx, from, f.From.Entity, since)
+	sources, err := e.ListAll(ctx, from, f.From.Entity, f.From.Stream, since)
 	if err != nil {
 		return nil, err
 	}
@@ -64,7 +64,7 @@ func (e *Engine) Survey(ctx context.Context, recipeName, flowName string, since 
 		}
 		out = append(out, s)
 	}
-	return out, e.attach(ctx, lane{to, f.To.Entity}, since, out)
+	return out, e.attach(ctx, lane{to, f.To.Entity}, f.To.Stream, since, out)
 }
 
 // survey asks the recipe about one record.
@@ -116,8 +116,8 @@ func (r *run) effects(ctx context.Context, target string) ([]Effect, error) {
 
 // attach finds the linked records: those of the period in one listing, the
 // others by their ids.
-func (e *Engine) attach(ctx context.Context, l lane, since time.Time, all []Surveyed) error {
-	listed, err := e.ListAll(ctx, l.connection, l.entity, since)
+func (e *Engine) attach(ctx context.Context, l lane, stream string, since time.Time, all []Surveyed) error {
+	listed, err := e.ListAll(ctx, l.connection, l.entity, stream, since)
 	if err != nil {
 		return err
 	}
@@ -153,12 +153,12 @@ func (e *Engine) attach(ctx context.Context, l lane, since time.Time, all []Surv
 	return nil
 }
 
-// ListAll lists every record of an entity that changed since a time, each once,
-// as it was last listed.
-func (e *Engine) ListAll(ctx context.Context, connection string, entity connector.Entity, since time.Time) ([]connector.Record, error) {
+// ListAll lists every record of an entity's stream that changed since a time,
+// each once, as it was last listed.
+func (e *Engine) ListAll(ctx context.Context, connection string, entity connector.Entity, stream string, since time.Time) ([]connector.Record, error) {
 	var out []connector.Record
 	at := map[string]int{}
-	req := connector.ListRequest{Entity: entity, Since: since}
+	req := connector.ListRequest{Entity: entity, Stream: stream, Since: since}
 	for {
 		page, err := e.list(ctx, connection, req)
 		if err != nil {

@@ -42,7 +42,8 @@ var (
 	}}
 	checkKeys = keyTable{name: "a check", keys: []key{
 		{name: "connection", doc: "The connection that is asked.", required: true, schema: nameSchema},
-		{name: "posting_account", doc: "An expression of `params`: the account that must exist, be active and able to receive payments.", required: true, schema: expressionSchema},
+		{name: "posting_account", doc: "An expression of `params`: the account that must exist, be active and able to receive payments.", schema: expressionSchema},
+		{name: "counter_account", doc: "An expression of `params`: an account at the other end of what is posted, which must exist and be active. Empty: none.", schema: expressionSchema},
 	}}
 	retryKeys = keyTable{name: "retry", keys: []key{
 		{name: "attempts", doc: "The most attempts. Default 8.", schema: integerSchema(1, attemptsMax)},
@@ -52,8 +53,8 @@ var (
 	}}
 	flowKeys = keyTable{name: "a flow", keys: []key{
 		{name: "description", doc: "One sentence for people.", schema: textSchema},
-		{name: "from", doc: "The source, as `connection.entity`.", required: true, schema: endSchema},
-		{name: "to", doc: "The target, as `connection.entity`.", required: true, schema: endSchema},
+		{name: "from", doc: "The source, as `connection.entity` or, for what the connector lists on its own, `connection.entity.stream`.", required: true, schema: endSchema},
+		{name: "to", doc: "The target, as `connection.entity` or `connection.entity.stream`.", required: true, schema: endSchema},
 		{name: "inverse", doc: "The flow that carries the same pair back; it must name this one. Their digests recognise our own echo.", schema: nameSchema},
 		{name: "enabled", doc: "An expression of `params`: whether changes start the flow. A flow that another flow needs still runs on demand. Default `true`.", schema: expressionSchema},
 		{name: "poll", doc: "How often the source is asked for changes. Default: the recipe's.", schema: durationSchema},

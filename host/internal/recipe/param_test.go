@@ -99,22 +99,22 @@ func TestBind(t *testing.T) {
 	}
 }
 
-func TestPostingAccounts(t *testing.T) {
+func TestCheckRequest(t *testing.T) {
 	r := parsed(t, paramRecipe)
 	p, err := r.Bind(map[string]string{"acct": "610", "since": "2026-01-01"}, connector.Date{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	for connection, want := range map[string][]string{"a": {"610"}, "b": nil, "c": nil} {
-		got, err := r.PostingAccounts(connection, p)
+		got, err := r.CheckRequest(connection, p)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if diff := cmp.Diff(want, got); diff != "" {
+		if diff := cmp.Diff(connector.CheckRequest{PostingAccounts: want}, got); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", connection, diff)
 		}
 	}
-	if _, err := r.PostingAccounts("a", Params{}); connector.KindOf(err) != connector.Invalid {
+	if _, err := r.CheckRequest("a", Params{}); connector.KindOf(err) != connector.Invalid {
 		t.Errorf("unbound parameters: got %v, want an Invalid error", err)
 	}
 }

@@ -231,7 +231,10 @@ func (p *parser) readChecks(n node) {
 			p.knownConnection(n, check.Connection)
 		}
 		if n, ok := keys["posting_account"]; ok {
-			check.account = p.compile(sc, n, cel.StringType)
+			check.posting = p.compile(sc, n, cel.StringType)
+		}
+		if n, ok := keys["counter_account"]; ok {
+			check.counter = p.compile(sc, n, cel.StringType)
 		}
 		p.recipe.Checks = append(p.recipe.Checks, check)
 	}

@@ -65,7 +65,8 @@ func (p *parser) readHead(f *Flow, keys map[string]node) {
 	}
 }
 
-// readEnd reads "connection.entity". An unknown entity leaves Entity empty.
+// readEnd reads "connection.entity" or "connection.entity.stream". An unknown
+// entity leaves Entity empty; which streams there are, only the connector knows.
 func (p *parser) readEnd(n node) End {
 	text, ok := p.text(n)
 	if !ok {
@@ -77,7 +78,11 @@ func (p *parser) readEnd(n node) End {
 		return End{}
 	}
 	p.knownConnection(n, connection)
-	return End{Connection: connection, Entity: p.entity(n, entity)}
+	entity, stream, dotted := strings.Cut(entity, ".")
+	if dotted && !identForm.MatchString(stream) {
+		p.report(n.at, n.path, "write connection.entity.stream, such as stripe.payment.fees", "'%s' is not the name of a stream", stream)
+	}
+	return End{Connection: connection, Entity: p.entity(n, entity), Stream: stream}
 }
 
 func (p *parser) entity(n node, name string) connector.Entity {

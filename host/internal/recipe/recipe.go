@@ -3,6 +3,7 @@ package recipe
 import (
 	"fmt"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/ml-connector/ml-connector/connector"
@@ -30,7 +31,8 @@ type ConnectionDecl struct{ Connector string }
 // Check is something to ask a connector before the recipe starts.
 type Check struct {
 	Connection string
-	account    *expression
+	posting    *expression // nil: none
+	counter    *expression // nil: none
 }
 
 // Retry says how often failed work is tried, and how long to wait in between.
@@ -73,43 +75,51 @@ func (r *Recipe) Flow(name string) *Flow {
 	return nil
 }
 
-// PostingAccounts returns the accounts of a connection that the recipe will
-// post to, for the connector's Check. connection is the recipe's own name.
-func (r *Recipe) PostingAccounts(connection string, p Params) ([]string, error) {
-	var out []string
+// CheckRequest returns what to ask the connector of a connection before the recipe
+// starts: the accounts that it will post to. connection is the recipe's own name.
+func (r *Recipe) CheckRequest(connection string, p Params) (connector.CheckRequest, error) {
+	var req connector.CheckRequest
 	for _, c := range r.Checks {
 		if c.Connection != connection {
 			continue
 		}
-		account, err := c.PostingAccount(p)
-		if err != nil {
-			return nil, err
+		var err error
+		if req.PostingAccounts, err = c.posting.account(req.PostingAccounts, p); err != nil {
+			return req, err
 		}
-		if account != "" {
-			out = append(out, account)
+		if req.CounterAccounts, err = c.counter.account(req.CounterAccounts, p); err != nil {
+			return req, err
 		}
 	}
-	return out, nil
+	return req, nil
 }
 
-// PostingAccount returns the account that must be able to receive payments; it
-// may be empty.
-func (c Check) PostingAccount(p Params) (string, error) {
-	account, err := c.account.text(map[string]any{"params": p.object()})
-	if err != nil {
-		return "", connector.Errorf(connector.Invalid, "recipe", "%w", err)
+// account appends the account that an expression names, if it names one.
+func (x *expression) account(to []string, p Params) ([]string, error) {
+	if x == nil {
+		return to, nil
 	}
-	return account, nil
+	account, err := x.text(map[string]any{"params": p.object()})
+	if err != nil {
+		return to, connector.Errorf(connector.Invalid, "recipe", "%w", err)
+	}
+	if account == "" {
+		return to, nil
+	}
+	return append(to, account), nil
 }
 
 // End is one end of a flow.
 type End struct {
 	Connection string // as the recipe names it
 	Entity     connector.Entity
+	Stream     string // one of the entity's streams; empty: its records that are in none
 }
 
-// String returns "xero.invoice".
-func (e End) String() string { return e.Connection + "." + string(e.Entity) }
+// String returns "xero.invoice", "stripe.payment.fees".
+func (e End) String() string {
+	return strings.TrimSuffix(e.Connection+"."+string(e.Entity)+"."+e.Stream, ".")
+}
 
 // Flow carries records of one entity from one connection to another.
 type Flow struct {

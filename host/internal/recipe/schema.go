@@ -21,7 +21,7 @@ var (
 	nameSchema       = schema{"type": "string", "pattern": namePattern}
 	durationSchema   = schema{"type": "string", "pattern": durationPattern}
 	entitySchema     = enumOf(entityNames()...)
-	endSchema        = schema{"type": "string", "pattern": `^[a-z][a-z0-9-]*\.(` + strings.Join(entityNames(), "|") + `)$`}
+	endSchema        = schema{"type": "string", "pattern": `^[a-z][a-z0-9-]*\.(` + strings.Join(entityNames(), "|") + `)(\.[a-z][a-z0-9_]*)?$`}
 )
 
 func refTo(name string) schema { return schema{"$ref": "#/$defs/" + name} }

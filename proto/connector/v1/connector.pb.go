@@ -376,6 +376,7 @@ const (
 	PaymentKind_PAYMENT_KIND_FEE         PaymentKind = 3
 	PaymentKind_PAYMENT_KIND_PAYOUT      PaymentKind = 4
 	PaymentKind_PAYMENT_KIND_DISPUTE     PaymentKind = 5
+	PaymentKind_PAYMENT_KIND_FEE_REFUND  PaymentKind = 6
 )
 
 // Enum value maps for PaymentKind.
@@ -387,6 +388,7 @@ var (
 		3: "PAYMENT_KIND_FEE",
 		4: "PAYMENT_KIND_PAYOUT",
 		5: "PAYMENT_KIND_DISPUTE",
+		6: "PAYMENT_KIND_FEE_REFUND",
 	}
 	PaymentKind_value = map[string]int32{
 		"PAYMENT_KIND_UNSPECIFIED": 0,
@@ -395,6 +397,7 @@ var (
 		"PAYMENT_KIND_FEE":         3,
 		"PAYMENT_KIND_PAYOUT":      4,
 		"PAYMENT_KIND_DISPUTE":     5,
+		"PAYMENT_KIND_FEE_REFUND":  6,
 	}
 )
 
@@ -1872,24 +1875,28 @@ func (x *InvoiceLine) GetAccountCode() string {
 
 // Payment is money that moved, or is moving.
 type Payment struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Kind          PaymentKind            `protobuf:"varint,1,opt,name=kind,proto3,enum=connector.v1.PaymentKind" json:"kind,omitempty"`
-	Status        PaymentStatus          `protobuf:"varint,2,opt,name=status,proto3,enum=connector.v1.PaymentStatus" json:"status,omitempty"`
-	Amount        *Money                 `protobuf:"bytes,3,opt,name=amount,proto3" json:"amount,omitempty"` // always positive
-	PaidAt        *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=paid_at,json=paidAt,proto3" json:"paid_at,omitempty"`
-	Date          *Date                  `protobuf:"bytes,5,opt,name=date,proto3" json:"date,omitempty"`                            // calendar date in the books; unset: derived from paid_at
-	InvoiceId     string                 `protobuf:"bytes,6,opt,name=invoice_id,json=invoiceId,proto3" json:"invoice_id,omitempty"` // what it pays or gives back, in the same service
-	ContactId     string                 `protobuf:"bytes,7,opt,name=contact_id,json=contactId,proto3" json:"contact_id,omitempty"`
-	PaymentOf     string                 `protobuf:"bytes,8,opt,name=payment_of,json=paymentOf,proto3" json:"payment_of,omitempty"` // a refund's receipt, in the same service
-	RefundIds     []string               `protobuf:"bytes,9,rep,name=refund_ids,json=refundIds,proto3" json:"refund_ids,omitempty"` // a receipt's refunds, in the same service
-	Account       string                 `protobuf:"bytes,10,opt,name=account,proto3" json:"account,omitempty"`                     // code or id of the account that receives or pays it
-	Reference     string                 `protobuf:"bytes,11,opt,name=reference,proto3" json:"reference,omitempty"`
-	Note          string                 `protobuf:"bytes,12,opt,name=note,proto3" json:"note,omitempty"` // reason of a refund or a failure
-	Marks         map[string]string      `protobuf:"bytes,13,rep,name=marks,proto3" json:"marks,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
-	Extra         map[string]*Value      `protobuf:"bytes,14,rep,name=extra,proto3" json:"extra,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
-	Label         string                 `protobuf:"bytes,15,opt,name=label,proto3" json:"label,omitempty"` // what people call it: the invoice's number, when known
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	state          protoimpl.MessageState `protogen:"open.v1"`
+	Kind           PaymentKind            `protobuf:"varint,1,opt,name=kind,proto3,enum=connector.v1.PaymentKind" json:"kind,omitempty"`
+	Status         PaymentStatus          `protobuf:"varint,2,opt,name=status,proto3,enum=connector.v1.PaymentStatus" json:"status,omitempty"`
+	Amount         *Money                 `protobuf:"bytes,3,opt,name=amount,proto3" json:"amount,omitempty"` // always positive
+	PaidAt         *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=paid_at,json=paidAt,proto3" json:"paid_at,omitempty"`
+	Date           *Date                  `protobuf:"bytes,5,opt,name=date,proto3" json:"date,omitempty"`                            // calendar date in the books; unset: derived from paid_at
+	InvoiceId      string                 `protobuf:"bytes,6,opt,name=invoice_id,json=invoiceId,proto3" json:"invoice_id,omitempty"` // what it pays or gives back, in the same service
+	ContactId      string                 `protobuf:"bytes,7,opt,name=contact_id,json=contactId,proto3" json:"contact_id,omitempty"`
+	PaymentOf      string                 `protobuf:"bytes,8,opt,name=payment_of,json=paymentOf,proto3" json:"payment_of,omitempty"` // a refund's receipt, in the same service
+	RefundIds      []string               `protobuf:"bytes,9,rep,name=refund_ids,json=refundIds,proto3" json:"refund_ids,omitempty"` // a receipt's refunds, in the same service
+	Account        string                 `protobuf:"bytes,10,opt,name=account,proto3" json:"account,omitempty"`                     // code or id of the account that receives or pays it
+	Reference      string                 `protobuf:"bytes,11,opt,name=reference,proto3" json:"reference,omitempty"`
+	Note           string                 `protobuf:"bytes,12,opt,name=note,proto3" json:"note,omitempty"` // reason of a refund or a failure
+	Marks          map[string]string      `protobuf:"bytes,13,rep,name=marks,proto3" json:"marks,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	Extra          map[string]*Value      `protobuf:"bytes,14,rep,name=extra,proto3" json:"extra,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	Label          string                 `protobuf:"bytes,15,opt,name=label,proto3" json:"label,omitempty"`                                         // what people call it: the invoice's number, when known
+	CounterAccount string                 `protobuf:"bytes,16,opt,name=counter_account,json=counterAccount,proto3" json:"counter_account,omitempty"` // code or id of the other account: a fee's expense, a payout's bank account
+	ContactName    string                 `protobuf:"bytes,17,opt,name=contact_name,json=contactName,proto3" json:"contact_name,omitempty"`          // whom it was paid to, where no contact_id is known
+	Settled        *Money                 `protobuf:"bytes,18,opt,name=settled,proto3" json:"settled,omitempty"`                                     // amount as it moved the account's balance, in the balance's currency
+	TaxCode        string                 `protobuf:"bytes,19,opt,name=tax_code,json=taxCode,proto3" json:"tax_code,omitempty"`                      // the service's code for the tax that the amount includes; empty: none
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *Payment) Reset() {
@@ -2023,6 +2030,34 @@ func (x *Payment) GetExtra() map[string]*Value {
 func (x *Payment) GetLabel() string {
 	if x != nil {
 		return x.Label
+	}
+	return ""
+}
+
+func (x *Payment) GetCounterAccount() string {
+	if x != nil {
+		return x.CounterAccount
+	}
+	return ""
+}
+
+func (x *Payment) GetContactName() string {
+	if x != nil {
+		return x.ContactName
+	}
+	return ""
+}
+
+func (x *Payment) GetSettled() *Money {
+	if x != nil {
+		return x.Settled
+	}
+	return nil
+}
+
+func (x *Payment) GetTaxCode() string {
+	if x != nil {
+		return x.TaxCode
 	}
 	return ""
 }
@@ -2501,21 +2536,77 @@ func (x *Setting) GetType() SettingType {
 	return SettingType_SETTING_TYPE_UNSPECIFIED
 }
 
-type EntitySupport struct {
+// Stream is a part of an entity that is listed on its own, such as the fees
+// among the payments. Only a flow that names it hears of its records.
+type Stream struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
-	Entity        Entity                 `protobuf:"varint,1,opt,name=entity,proto3,enum=connector.v1.Entity" json:"entity,omitempty"`
-	Verbs         []Verb                 `protobuf:"varint,2,rep,packed,name=verbs,proto3,enum=connector.v1.Verb" json:"verbs,omitempty"`
-	GetBatch      int32                  `protobuf:"varint,3,opt,name=get_batch,json=getBatch,proto3" json:"get_batch,omitempty"` // most ids in one Get; 1 or more
-	UpsertBatch   int32                  `protobuf:"varint,4,opt,name=upsert_batch,json=upsertBatch,proto3" json:"upsert_batch,omitempty"`
-	PageSize      int32                  `protobuf:"varint,5,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`       // largest useful page
-	ListsWhole    bool                   `protobuf:"varint,6,opt,name=lists_whole,json=listsWhole,proto3" json:"lists_whole,omitempty"` // List brings whole records at no further cost
+	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"` // lower case, digits, underscores
+	Help          string                 `protobuf:"bytes,2,opt,name=help,proto3" json:"help,omitempty"` // one sentence
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Stream) Reset() {
+	*x = Stream{}
+	mi := &file_connector_v1_connector_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Stream) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Stream) ProtoMessage() {}
+
+func (x *Stream) ProtoReflect() protoreflect.Message {
+	mi := &file_connector_v1_connector_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Stream.ProtoReflect.Descriptor instead.
+func (*Stream) Descriptor() ([]byte, []int) {
+	return file_connector_v1_connector_proto_rawDescGZIP(), []int{17}
+}
+
+func (x *Stream) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *Stream) GetHelp() string {
+	if x != nil {
+		return x.Help
+	}
+	return ""
+}
+
+type EntitySupport struct {
+	state       protoimpl.MessageState `protogen:"open.v1"`
+	Entity      Entity                 `protobuf:"varint,1,opt,name=entity,proto3,enum=connector.v1.Entity" json:"entity,omitempty"`
+	Verbs       []Verb                 `protobuf:"varint,2,rep,packed,name=verbs,proto3,enum=connector.v1.Verb" json:"verbs,omitempty"`
+	GetBatch    int32                  `protobuf:"varint,3,opt,name=get_batch,json=getBatch,proto3" json:"get_batch,omitempty"` // most ids in one Get; 1 or more
+	UpsertBatch int32                  `protobuf:"varint,4,opt,name=upsert_batch,json=upsertBatch,proto3" json:"upsert_batch,omitempty"`
+	PageSize    int32                  `protobuf:"varint,5,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`       // largest useful page
+	ListsWhole  bool                   `protobuf:"varint,6,opt,name=lists_whole,json=listsWhole,proto3" json:"lists_whole,omitempty"` // List brings whole records at no further cost
+	// Records that List gives only when asked for by the stream's name.
+	Streams       []*Stream `protobuf:"bytes,7,rep,name=streams,proto3" json:"streams,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *EntitySupport) Reset() {
 	*x = EntitySupport{}
-	mi := &file_connector_v1_connector_proto_msgTypes[17]
+	mi := &file_connector_v1_connector_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2527,7 +2618,7 @@ func (x *EntitySupport) String() string {
 func (*EntitySupport) ProtoMessage() {}
 
 func (x *EntitySupport) ProtoReflect() protoreflect.Message {
-	mi := &file_connector_v1_connector_proto_msgTypes[17]
+	mi := &file_connector_v1_connector_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2540,7 +2631,7 @@ func (x *EntitySupport) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EntitySupport.ProtoReflect.Descriptor instead.
 func (*EntitySupport) Descriptor() ([]byte, []int) {
-	return file_connector_v1_connector_proto_rawDescGZIP(), []int{17}
+	return file_connector_v1_connector_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *EntitySupport) GetEntity() Entity {
@@ -2585,6 +2676,13 @@ func (x *EntitySupport) GetListsWhole() bool {
 	return false
 }
 
+func (x *EntitySupport) GetStreams() []*Stream {
+	if x != nil {
+		return x.Streams
+	}
+	return nil
+}
+
 // OAuth describes an Authorization Code flow that the host runs. The names are
 // names of settings.
 type OAuth struct {
@@ -2602,7 +2700,7 @@ type OAuth struct {
 
 func (x *OAuth) Reset() {
 	*x = OAuth{}
-	mi := &file_connector_v1_connector_proto_msgTypes[18]
+	mi := &file_connector_v1_connector_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2614,7 +2712,7 @@ func (x *OAuth) String() string {
 func (*OAuth) ProtoMessage() {}
 
 func (x *OAuth) ProtoReflect() protoreflect.Message {
-	mi := &file_connector_v1_connector_proto_msgTypes[18]
+	mi := &file_connector_v1_connector_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2627,7 +2725,7 @@ func (x *OAuth) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OAuth.ProtoReflect.Descriptor instead.
 func (*OAuth) Descriptor() ([]byte, []int) {
-	return file_connector_v1_connector_proto_rawDescGZIP(), []int{18}
+	return file_connector_v1_connector_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *OAuth) GetAuthorizeUrlSetting() string {
@@ -2685,13 +2783,15 @@ type CheckRequest struct {
 	// Accounts that a recipe will post to: code or id. Each must exist and be
 	// able to receive payments.
 	PostingAccounts []string `protobuf:"bytes,2,rep,name=posting_accounts,json=postingAccounts,proto3" json:"posting_accounts,omitempty"`
+	// Accounts at the other end of what is posted. Each must exist and be active.
+	CounterAccounts []string `protobuf:"bytes,3,rep,name=counter_accounts,json=counterAccounts,proto3" json:"counter_accounts,omitempty"`
 	unknownFields   protoimpl.UnknownFields
 	sizeCache       protoimpl.SizeCache
 }
 
 func (x *CheckRequest) Reset() {
 	*x = CheckRequest{}
-	mi := &file_connector_v1_connector_proto_msgTypes[19]
+	mi := &file_connector_v1_connector_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2703,7 +2803,7 @@ func (x *CheckRequest) String() string {
 func (*CheckRequest) ProtoMessage() {}
 
 func (x *CheckRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_connector_v1_connector_proto_msgTypes[19]
+	mi := &file_connector_v1_connector_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2716,7 +2816,7 @@ func (x *CheckRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckRequest.ProtoReflect.Descriptor instead.
 func (*CheckRequest) Descriptor() ([]byte, []int) {
-	return file_connector_v1_connector_proto_rawDescGZIP(), []int{19}
+	return file_connector_v1_connector_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *CheckRequest) GetSession() *Session {
@@ -2729,6 +2829,13 @@ func (x *CheckRequest) GetSession() *Session {
 func (x *CheckRequest) GetPostingAccounts() []string {
 	if x != nil {
 		return x.PostingAccounts
+	}
+	return nil
+}
+
+func (x *CheckRequest) GetCounterAccounts() []string {
+	if x != nil {
+		return x.CounterAccounts
 	}
 	return nil
 }
@@ -2747,7 +2854,7 @@ type CheckResponse struct {
 
 func (x *CheckResponse) Reset() {
 	*x = CheckResponse{}
-	mi := &file_connector_v1_connector_proto_msgTypes[20]
+	mi := &file_connector_v1_connector_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2759,7 +2866,7 @@ func (x *CheckResponse) String() string {
 func (*CheckResponse) ProtoMessage() {}
 
 func (x *CheckResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_connector_v1_connector_proto_msgTypes[20]
+	mi := &file_connector_v1_connector_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2772,7 +2879,7 @@ func (x *CheckResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckResponse.ProtoReflect.Descriptor instead.
 func (*CheckResponse) Descriptor() ([]byte, []int) {
-	return file_connector_v1_connector_proto_rawDescGZIP(), []int{20}
+	return file_connector_v1_connector_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *CheckResponse) GetAccount() *Account {
@@ -2830,7 +2937,7 @@ type Account struct {
 
 func (x *Account) Reset() {
 	*x = Account{}
-	mi := &file_connector_v1_connector_proto_msgTypes[21]
+	mi := &file_connector_v1_connector_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2842,7 +2949,7 @@ func (x *Account) String() string {
 func (*Account) ProtoMessage() {}
 
 func (x *Account) ProtoReflect() protoreflect.Message {
-	mi := &file_connector_v1_connector_proto_msgTypes[21]
+	mi := &file_connector_v1_connector_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2855,7 +2962,7 @@ func (x *Account) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Account.ProtoReflect.Descriptor instead.
 func (*Account) Descriptor() ([]byte, []int) {
-	return file_connector_v1_connector_proto_rawDescGZIP(), []int{21}
+	return file_connector_v1_connector_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *Account) GetId() string {
@@ -2901,13 +3008,14 @@ type ListRequest struct {
 	Since         *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=since,proto3" json:"since,omitempty"`   // used when cursor is empty
 	PageSize      int32                  `protobuf:"varint,5,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
 	IdsOnly       bool                   `protobuf:"varint,6,opt,name=ids_only,json=idsOnly,proto3" json:"ids_only,omitempty"` // bodies are not needed
+	Stream        string                 `protobuf:"bytes,7,opt,name=stream,proto3" json:"stream,omitempty"`                   // one of the entity's streams; empty: the records that are in none
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ListRequest) Reset() {
 	*x = ListRequest{}
-	mi := &file_connector_v1_connector_proto_msgTypes[22]
+	mi := &file_connector_v1_connector_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2919,7 +3027,7 @@ func (x *ListRequest) String() string {
 func (*ListRequest) ProtoMessage() {}
 
 func (x *ListRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_connector_v1_connector_proto_msgTypes[22]
+	mi := &file_connector_v1_connector_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2932,7 +3040,7 @@ func (x *ListRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListRequest.ProtoReflect.Descriptor instead.
 func (*ListRequest) Descriptor() ([]byte, []int) {
-	return file_connector_v1_connector_proto_rawDescGZIP(), []int{22}
+	return file_connector_v1_connector_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *ListRequest) GetSession() *Session {
@@ -2977,6 +3085,13 @@ func (x *ListRequest) GetIdsOnly() bool {
 	return false
 }
 
+func (x *ListRequest) GetStream() string {
+	if x != nil {
+		return x.Stream
+	}
+	return ""
+}
+
 type ListResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Records       []*Record              `protobuf:"bytes,1,rep,name=records,proto3" json:"records,omitempty"`
@@ -2989,7 +3104,7 @@ type ListResponse struct {
 
 func (x *ListResponse) Reset() {
 	*x = ListResponse{}
-	mi := &file_connector_v1_connector_proto_msgTypes[23]
+	mi := &file_connector_v1_connector_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3001,7 +3116,7 @@ func (x *ListResponse) String() string {
 func (*ListResponse) ProtoMessage() {}
 
 func (x *ListResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_connector_v1_connector_proto_msgTypes[23]
+	mi := &file_connector_v1_connector_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3014,7 +3129,7 @@ func (x *ListResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListResponse.ProtoReflect.Descriptor instead.
 func (*ListResponse) Descriptor() ([]byte, []int) {
-	return file_connector_v1_connector_proto_rawDescGZIP(), []int{23}
+	return file_connector_v1_connector_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *ListResponse) GetRecords() []*Record {
@@ -3056,7 +3171,7 @@ type GetRequest struct {
 
 func (x *GetRequest) Reset() {
 	*x = GetRequest{}
-	mi := &file_connector_v1_connector_proto_msgTypes[24]
+	mi := &file_connector_v1_connector_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3068,7 +3183,7 @@ func (x *GetRequest) String() string {
 func (*GetRequest) ProtoMessage() {}
 
 func (x *GetRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_connector_v1_connector_proto_msgTypes[24]
+	mi := &file_connector_v1_connector_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3081,7 +3196,7 @@ func (x *GetRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetRequest.ProtoReflect.Descriptor instead.
 func (*GetRequest) Descriptor() ([]byte, []int) {
-	return file_connector_v1_connector_proto_rawDescGZIP(), []int{24}
+	return file_connector_v1_connector_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *GetRequest) GetSession() *Session {
@@ -3115,7 +3230,7 @@ type GetResponse struct {
 
 func (x *GetResponse) Reset() {
 	*x = GetResponse{}
-	mi := &file_connector_v1_connector_proto_msgTypes[25]
+	mi := &file_connector_v1_connector_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3127,7 +3242,7 @@ func (x *GetResponse) String() string {
 func (*GetResponse) ProtoMessage() {}
 
 func (x *GetResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_connector_v1_connector_proto_msgTypes[25]
+	mi := &file_connector_v1_connector_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3140,7 +3255,7 @@ func (x *GetResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetResponse.ProtoReflect.Descriptor instead.
 func (*GetResponse) Descriptor() ([]byte, []int) {
-	return file_connector_v1_connector_proto_rawDescGZIP(), []int{25}
+	return file_connector_v1_connector_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *GetResponse) GetRecords() []*Record {
@@ -3168,7 +3283,7 @@ type UpsertRequest struct {
 
 func (x *UpsertRequest) Reset() {
 	*x = UpsertRequest{}
-	mi := &file_connector_v1_connector_proto_msgTypes[26]
+	mi := &file_connector_v1_connector_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3180,7 +3295,7 @@ func (x *UpsertRequest) String() string {
 func (*UpsertRequest) ProtoMessage() {}
 
 func (x *UpsertRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_connector_v1_connector_proto_msgTypes[26]
+	mi := &file_connector_v1_connector_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3193,7 +3308,7 @@ func (x *UpsertRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpsertRequest.ProtoReflect.Descriptor instead.
 func (*UpsertRequest) Descriptor() ([]byte, []int) {
-	return file_connector_v1_connector_proto_rawDescGZIP(), []int{26}
+	return file_connector_v1_connector_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *UpsertRequest) GetSession() *Session {
@@ -3232,7 +3347,7 @@ type Write struct {
 
 func (x *Write) Reset() {
 	*x = Write{}
-	mi := &file_connector_v1_connector_proto_msgTypes[27]
+	mi := &file_connector_v1_connector_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3244,7 +3359,7 @@ func (x *Write) String() string {
 func (*Write) ProtoMessage() {}
 
 func (x *Write) ProtoReflect() protoreflect.Message {
-	mi := &file_connector_v1_connector_proto_msgTypes[27]
+	mi := &file_connector_v1_connector_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3257,7 +3372,7 @@ func (x *Write) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Write.ProtoReflect.Descriptor instead.
 func (*Write) Descriptor() ([]byte, []int) {
-	return file_connector_v1_connector_proto_rawDescGZIP(), []int{27}
+	return file_connector_v1_connector_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *Write) GetKey() string {
@@ -3313,7 +3428,7 @@ type Policy struct {
 
 func (x *Policy) Reset() {
 	*x = Policy{}
-	mi := &file_connector_v1_connector_proto_msgTypes[28]
+	mi := &file_connector_v1_connector_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3325,7 +3440,7 @@ func (x *Policy) String() string {
 func (*Policy) ProtoMessage() {}
 
 func (x *Policy) ProtoReflect() protoreflect.Message {
-	mi := &file_connector_v1_connector_proto_msgTypes[28]
+	mi := &file_connector_v1_connector_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3338,7 +3453,7 @@ func (x *Policy) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Policy.ProtoReflect.Descriptor instead.
 func (*Policy) Descriptor() ([]byte, []int) {
-	return file_connector_v1_connector_proto_rawDescGZIP(), []int{28}
+	return file_connector_v1_connector_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *Policy) GetRefunds() RefundPolicy {
@@ -3365,7 +3480,7 @@ type UpsertResponse struct {
 
 func (x *UpsertResponse) Reset() {
 	*x = UpsertResponse{}
-	mi := &file_connector_v1_connector_proto_msgTypes[29]
+	mi := &file_connector_v1_connector_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3377,7 +3492,7 @@ func (x *UpsertResponse) String() string {
 func (*UpsertResponse) ProtoMessage() {}
 
 func (x *UpsertResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_connector_v1_connector_proto_msgTypes[29]
+	mi := &file_connector_v1_connector_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3390,7 +3505,7 @@ func (x *UpsertResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpsertResponse.ProtoReflect.Descriptor instead.
 func (*UpsertResponse) Descriptor() ([]byte, []int) {
-	return file_connector_v1_connector_proto_rawDescGZIP(), []int{29}
+	return file_connector_v1_connector_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *UpsertResponse) GetOutcomes() []*Outcome {
@@ -3421,7 +3536,7 @@ type Outcome struct {
 
 func (x *Outcome) Reset() {
 	*x = Outcome{}
-	mi := &file_connector_v1_connector_proto_msgTypes[30]
+	mi := &file_connector_v1_connector_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3433,7 +3548,7 @@ func (x *Outcome) String() string {
 func (*Outcome) ProtoMessage() {}
 
 func (x *Outcome) ProtoReflect() protoreflect.Message {
-	mi := &file_connector_v1_connector_proto_msgTypes[30]
+	mi := &file_connector_v1_connector_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3446,7 +3561,7 @@ func (x *Outcome) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Outcome.ProtoReflect.Descriptor instead.
 func (*Outcome) Descriptor() ([]byte, []int) {
-	return file_connector_v1_connector_proto_rawDescGZIP(), []int{30}
+	return file_connector_v1_connector_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *Outcome) GetResult() OutcomeResult {
@@ -3503,7 +3618,7 @@ type Effect struct {
 
 func (x *Effect) Reset() {
 	*x = Effect{}
-	mi := &file_connector_v1_connector_proto_msgTypes[31]
+	mi := &file_connector_v1_connector_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3515,7 +3630,7 @@ func (x *Effect) String() string {
 func (*Effect) ProtoMessage() {}
 
 func (x *Effect) ProtoReflect() protoreflect.Message {
-	mi := &file_connector_v1_connector_proto_msgTypes[31]
+	mi := &file_connector_v1_connector_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3528,7 +3643,7 @@ func (x *Effect) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Effect.ProtoReflect.Descriptor instead.
 func (*Effect) Descriptor() ([]byte, []int) {
-	return file_connector_v1_connector_proto_rawDescGZIP(), []int{31}
+	return file_connector_v1_connector_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *Effect) GetWhat() string {
@@ -3566,7 +3681,7 @@ type SubscribeRequest struct {
 
 func (x *SubscribeRequest) Reset() {
 	*x = SubscribeRequest{}
-	mi := &file_connector_v1_connector_proto_msgTypes[32]
+	mi := &file_connector_v1_connector_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3578,7 +3693,7 @@ func (x *SubscribeRequest) String() string {
 func (*SubscribeRequest) ProtoMessage() {}
 
 func (x *SubscribeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_connector_v1_connector_proto_msgTypes[32]
+	mi := &file_connector_v1_connector_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3591,7 +3706,7 @@ func (x *SubscribeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SubscribeRequest.ProtoReflect.Descriptor instead.
 func (*SubscribeRequest) Descriptor() ([]byte, []int) {
-	return file_connector_v1_connector_proto_rawDescGZIP(), []int{32}
+	return file_connector_v1_connector_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *SubscribeRequest) GetSession() *Session {
@@ -3654,7 +3769,7 @@ type Delivery struct {
 
 func (x *Delivery) Reset() {
 	*x = Delivery{}
-	mi := &file_connector_v1_connector_proto_msgTypes[33]
+	mi := &file_connector_v1_connector_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3666,7 +3781,7 @@ func (x *Delivery) String() string {
 func (*Delivery) ProtoMessage() {}
 
 func (x *Delivery) ProtoReflect() protoreflect.Message {
-	mi := &file_connector_v1_connector_proto_msgTypes[33]
+	mi := &file_connector_v1_connector_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3679,7 +3794,7 @@ func (x *Delivery) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Delivery.ProtoReflect.Descriptor instead.
 func (*Delivery) Descriptor() ([]byte, []int) {
-	return file_connector_v1_connector_proto_rawDescGZIP(), []int{33}
+	return file_connector_v1_connector_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *Delivery) GetHeaders() map[string]string {
@@ -3713,7 +3828,7 @@ type Registration struct {
 
 func (x *Registration) Reset() {
 	*x = Registration{}
-	mi := &file_connector_v1_connector_proto_msgTypes[34]
+	mi := &file_connector_v1_connector_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3725,7 +3840,7 @@ func (x *Registration) String() string {
 func (*Registration) ProtoMessage() {}
 
 func (x *Registration) ProtoReflect() protoreflect.Message {
-	mi := &file_connector_v1_connector_proto_msgTypes[34]
+	mi := &file_connector_v1_connector_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3738,7 +3853,7 @@ func (x *Registration) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Registration.ProtoReflect.Descriptor instead.
 func (*Registration) Descriptor() ([]byte, []int) {
-	return file_connector_v1_connector_proto_rawDescGZIP(), []int{34}
+	return file_connector_v1_connector_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *Registration) GetUrl() string {
@@ -3762,7 +3877,7 @@ type SubscribeResponse struct {
 
 func (x *SubscribeResponse) Reset() {
 	*x = SubscribeResponse{}
-	mi := &file_connector_v1_connector_proto_msgTypes[35]
+	mi := &file_connector_v1_connector_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3774,7 +3889,7 @@ func (x *SubscribeResponse) String() string {
 func (*SubscribeResponse) ProtoMessage() {}
 
 func (x *SubscribeResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_connector_v1_connector_proto_msgTypes[35]
+	mi := &file_connector_v1_connector_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3787,7 +3902,7 @@ func (x *SubscribeResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SubscribeResponse.ProtoReflect.Descriptor instead.
 func (*SubscribeResponse) Descriptor() ([]byte, []int) {
-	return file_connector_v1_connector_proto_rawDescGZIP(), []int{35}
+	return file_connector_v1_connector_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *SubscribeResponse) GetVerdict() Verdict {
@@ -3841,13 +3956,14 @@ type Event struct {
 	OccurredAt    *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=occurred_at,json=occurredAt,proto3" json:"occurred_at,omitempty"`
 	DedupeKey     string                 `protobuf:"bytes,5,opt,name=dedupe_key,json=dedupeKey,proto3" json:"dedupe_key,omitempty"` // the same change has the same key
 	AccountId     string                 `protobuf:"bytes,6,opt,name=account_id,json=accountId,proto3" json:"account_id,omitempty"` // which account it belongs to
+	Stream        string                 `protobuf:"bytes,7,opt,name=stream,proto3" json:"stream,omitempty"`                        // the stream that the record is in; empty: none
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Event) Reset() {
 	*x = Event{}
-	mi := &file_connector_v1_connector_proto_msgTypes[36]
+	mi := &file_connector_v1_connector_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3859,7 +3975,7 @@ func (x *Event) String() string {
 func (*Event) ProtoMessage() {}
 
 func (x *Event) ProtoReflect() protoreflect.Message {
-	mi := &file_connector_v1_connector_proto_msgTypes[36]
+	mi := &file_connector_v1_connector_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3872,7 +3988,7 @@ func (x *Event) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Event.ProtoReflect.Descriptor instead.
 func (*Event) Descriptor() ([]byte, []int) {
-	return file_connector_v1_connector_proto_rawDescGZIP(), []int{36}
+	return file_connector_v1_connector_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *Event) GetEntity() Entity {
@@ -3913,6 +4029,13 @@ func (x *Event) GetDedupeKey() string {
 func (x *Event) GetAccountId() string {
 	if x != nil {
 		return x.AccountId
+	}
+	return ""
+}
+
+func (x *Event) GetStream() string {
+	if x != nil {
+		return x.Stream
 	}
 	return ""
 }
@@ -4026,7 +4149,7 @@ const file_connector_v1_connector_proto_rawDesc = "" +
 	"\x06amount\x18\x04 \x01(\v2\x13.connector.v1.MoneyR\x06amount\x12%\n" +
 	"\x03tax\x18\x05 \x01(\v2\x13.connector.v1.MoneyR\x03tax\x12\x19\n" +
 	"\btax_code\x18\x06 \x01(\tR\ataxCode\x12!\n" +
-	"\faccount_code\x18\a \x01(\tR\vaccountCode\"\xce\x05\n" +
+	"\faccount_code\x18\a \x01(\tR\vaccountCode\"\xe4\x06\n" +
 	"\aPayment\x12-\n" +
 	"\x04kind\x18\x01 \x01(\x0e2\x19.connector.v1.PaymentKindR\x04kind\x123\n" +
 	"\x06status\x18\x02 \x01(\x0e2\x1b.connector.v1.PaymentStatusR\x06status\x12+\n" +
@@ -4047,7 +4170,11 @@ const file_connector_v1_connector_proto_rawDesc = "" +
 	"\x04note\x18\f \x01(\tR\x04note\x126\n" +
 	"\x05marks\x18\r \x03(\v2 .connector.v1.Payment.MarksEntryR\x05marks\x126\n" +
 	"\x05extra\x18\x0e \x03(\v2 .connector.v1.Payment.ExtraEntryR\x05extra\x12\x14\n" +
-	"\x05label\x18\x0f \x01(\tR\x05label\x1a8\n" +
+	"\x05label\x18\x0f \x01(\tR\x05label\x12'\n" +
+	"\x0fcounter_account\x18\x10 \x01(\tR\x0ecounterAccount\x12!\n" +
+	"\fcontact_name\x18\x11 \x01(\tR\vcontactName\x12-\n" +
+	"\asettled\x18\x12 \x01(\v2\x13.connector.v1.MoneyR\asettled\x12\x19\n" +
+	"\btax_code\x18\x13 \x01(\tR\ataxCode\x1a8\n" +
 	"\n" +
 	"MarksEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
@@ -4103,7 +4230,10 @@ const file_connector_v1_connector_proto_rawDesc = "" +
 	"\x06secret\x18\x03 \x01(\bR\x06secret\x12\x1a\n" +
 	"\brequired\x18\x04 \x01(\bR\brequired\x12#\n" +
 	"\rdefault_value\x18\x05 \x01(\tR\fdefaultValue\x12-\n" +
-	"\x04type\x18\x06 \x01(\x0e2\x19.connector.v1.SettingTypeR\x04type\"\xe5\x01\n" +
+	"\x04type\x18\x06 \x01(\x0e2\x19.connector.v1.SettingTypeR\x04type\"0\n" +
+	"\x06Stream\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
+	"\x04help\x18\x02 \x01(\tR\x04help\"\x95\x02\n" +
 	"\rEntitySupport\x12,\n" +
 	"\x06entity\x18\x01 \x01(\x0e2\x14.connector.v1.EntityR\x06entity\x12(\n" +
 	"\x05verbs\x18\x02 \x03(\x0e2\x12.connector.v1.VerbR\x05verbs\x12\x1b\n" +
@@ -4111,7 +4241,8 @@ const file_connector_v1_connector_proto_rawDesc = "" +
 	"\fupsert_batch\x18\x04 \x01(\x05R\vupsertBatch\x12\x1b\n" +
 	"\tpage_size\x18\x05 \x01(\x05R\bpageSize\x12\x1f\n" +
 	"\vlists_whole\x18\x06 \x01(\bR\n" +
-	"listsWhole\"\xc9\x02\n" +
+	"listsWhole\x12.\n" +
+	"\astreams\x18\a \x03(\v2\x14.connector.v1.StreamR\astreams\"\xc9\x02\n" +
 	"\x05OAuth\x122\n" +
 	"\x15authorize_url_setting\x18\x01 \x01(\tR\x13authorizeUrlSetting\x12*\n" +
 	"\x11token_url_setting\x18\x02 \x01(\tR\x0ftokenUrlSetting\x12*\n" +
@@ -4119,10 +4250,11 @@ const file_connector_v1_connector_proto_rawDesc = "" +
 	"\x15client_secret_setting\x18\x04 \x01(\tR\x13clientSecretSetting\x120\n" +
 	"\x14redirect_url_setting\x18\x05 \x01(\tR\x12redirectUrlSetting\x12%\n" +
 	"\x0escopes_setting\x18\x06 \x01(\tR\rscopesSetting\x12'\n" +
-	"\x0faccount_setting\x18\a \x01(\tR\x0eaccountSetting\"j\n" +
+	"\x0faccount_setting\x18\a \x01(\tR\x0eaccountSetting\"\x95\x01\n" +
 	"\fCheckRequest\x12/\n" +
 	"\asession\x18\x01 \x01(\v2\x15.connector.v1.SessionR\asession\x12)\n" +
-	"\x10posting_accounts\x18\x02 \x03(\tR\x0fpostingAccounts\"\xe4\x01\n" +
+	"\x10posting_accounts\x18\x02 \x03(\tR\x0fpostingAccounts\x12)\n" +
+	"\x10counter_accounts\x18\x03 \x03(\tR\x0fcounterAccounts\"\xe4\x01\n" +
 	"\rCheckResponse\x12/\n" +
 	"\aaccount\x18\x01 \x01(\v2\x15.connector.v1.AccountR\aaccount\x12/\n" +
 	"\achoices\x18\x02 \x03(\v2\x15.connector.v1.AccountR\achoices\x12\x18\n" +
@@ -4135,14 +4267,15 @@ const file_connector_v1_connector_proto_rawDesc = "" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x1a\n" +
 	"\bcurrency\x18\x03 \x01(\tR\bcurrency\x12\x12\n" +
 	"\x04live\x18\x04 \x01(\bR\x04live\x12\x1b\n" +
-	"\ttime_zone\x18\x05 \x01(\tR\btimeZone\"\xee\x01\n" +
+	"\ttime_zone\x18\x05 \x01(\tR\btimeZone\"\x86\x02\n" +
 	"\vListRequest\x12/\n" +
 	"\asession\x18\x01 \x01(\v2\x15.connector.v1.SessionR\asession\x12,\n" +
 	"\x06entity\x18\x02 \x01(\x0e2\x14.connector.v1.EntityR\x06entity\x12\x16\n" +
 	"\x06cursor\x18\x03 \x01(\tR\x06cursor\x120\n" +
 	"\x05since\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\x05since\x12\x1b\n" +
 	"\tpage_size\x18\x05 \x01(\x05R\bpageSize\x12\x19\n" +
-	"\bids_only\x18\x06 \x01(\bR\aidsOnly\"\x9e\x01\n" +
+	"\bids_only\x18\x06 \x01(\bR\aidsOnly\x12\x16\n" +
+	"\x06stream\x18\a \x01(\tR\x06stream\"\x9e\x01\n" +
 	"\fListResponse\x12.\n" +
 	"\arecords\x18\x01 \x03(\v2\x14.connector.v1.RecordR\arecords\x12\x1f\n" +
 	"\vnext_cursor\x18\x02 \x01(\tR\n" +
@@ -4212,7 +4345,7 @@ const file_connector_v1_connector_proto_rawDesc = "" +
 	"\x05usage\x18\x0f \x01(\v2\x13.connector.v1.UsageR\x05usage\x1a=\n" +
 	"\x0fNewSecretsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xed\x01\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\x85\x02\n" +
 	"\x05Event\x12,\n" +
 	"\x06entity\x18\x01 \x01(\x0e2\x14.connector.v1.EntityR\x06entity\x12\x0e\n" +
 	"\x02id\x18\x02 \x01(\tR\x02id\x12+\n" +
@@ -4222,7 +4355,8 @@ const file_connector_v1_connector_proto_rawDesc = "" +
 	"\n" +
 	"dedupe_key\x18\x05 \x01(\tR\tdedupeKey\x12\x1d\n" +
 	"\n" +
-	"account_id\x18\x06 \x01(\tR\taccountId*^\n" +
+	"account_id\x18\x06 \x01(\tR\taccountId\x12\x16\n" +
+	"\x06stream\x18\a \x01(\tR\x06stream*^\n" +
 	"\bPriority\x12\x18\n" +
 	"\x14PRIORITY_UNSPECIFIED\x10\x00\x12\x12\n" +
 	"\x0ePRIORITY_WRITE\x10\x01\x12\x11\n" +
@@ -4256,14 +4390,15 @@ const file_connector_v1_connector_proto_rawDesc = "" +
 	"\x14TAX_MODE_UNSPECIFIED\x10\x00\x12\x16\n" +
 	"\x12TAX_MODE_EXCLUSIVE\x10\x01\x12\x16\n" +
 	"\x12TAX_MODE_INCLUSIVE\x10\x02\x12\x11\n" +
-	"\rTAX_MODE_NONE\x10\x03*\xa7\x01\n" +
+	"\rTAX_MODE_NONE\x10\x03*\xc4\x01\n" +
 	"\vPaymentKind\x12\x1c\n" +
 	"\x18PAYMENT_KIND_UNSPECIFIED\x10\x00\x12\x18\n" +
 	"\x14PAYMENT_KIND_RECEIPT\x10\x01\x12\x17\n" +
 	"\x13PAYMENT_KIND_REFUND\x10\x02\x12\x14\n" +
 	"\x10PAYMENT_KIND_FEE\x10\x03\x12\x17\n" +
 	"\x13PAYMENT_KIND_PAYOUT\x10\x04\x12\x18\n" +
-	"\x14PAYMENT_KIND_DISPUTE\x10\x05*\x84\x01\n" +
+	"\x14PAYMENT_KIND_DISPUTE\x10\x05\x12\x1b\n" +
+	"\x17PAYMENT_KIND_FEE_REFUND\x10\x06*\x84\x01\n" +
 	"\rPaymentStatus\x12\x1e\n" +
 	"\x1aPAYMENT_STATUS_UNSPECIFIED\x10\x00\x12\x1a\n" +
 	"\x16PAYMENT_STATUS_PENDING\x10\x01\x12\x1c\n" +
@@ -4329,7 +4464,7 @@ func file_connector_v1_connector_proto_rawDescGZIP() []byte {
 }
 
 var file_connector_v1_connector_proto_enumTypes = make([]protoimpl.EnumInfo, 16)
-var file_connector_v1_connector_proto_msgTypes = make([]protoimpl.MessageInfo, 47)
+var file_connector_v1_connector_proto_msgTypes = make([]protoimpl.MessageInfo, 48)
 var file_connector_v1_connector_proto_goTypes = []any{
 	(Priority)(0),                 // 0: connector.v1.Priority
 	(ErrorKind)(0),                // 1: connector.v1.ErrorKind
@@ -4364,49 +4499,50 @@ var file_connector_v1_connector_proto_goTypes = []any{
 	(*DescribeResponse)(nil),      // 30: connector.v1.DescribeResponse
 	(*Manifest)(nil),              // 31: connector.v1.Manifest
 	(*Setting)(nil),               // 32: connector.v1.Setting
-	(*EntitySupport)(nil),         // 33: connector.v1.EntitySupport
-	(*OAuth)(nil),                 // 34: connector.v1.OAuth
-	(*CheckRequest)(nil),          // 35: connector.v1.CheckRequest
-	(*CheckResponse)(nil),         // 36: connector.v1.CheckResponse
-	(*Account)(nil),               // 37: connector.v1.Account
-	(*ListRequest)(nil),           // 38: connector.v1.ListRequest
-	(*ListResponse)(nil),          // 39: connector.v1.ListResponse
-	(*GetRequest)(nil),            // 40: connector.v1.GetRequest
-	(*GetResponse)(nil),           // 41: connector.v1.GetResponse
-	(*UpsertRequest)(nil),         // 42: connector.v1.UpsertRequest
-	(*Write)(nil),                 // 43: connector.v1.Write
-	(*Policy)(nil),                // 44: connector.v1.Policy
-	(*UpsertResponse)(nil),        // 45: connector.v1.UpsertResponse
-	(*Outcome)(nil),               // 46: connector.v1.Outcome
-	(*Effect)(nil),                // 47: connector.v1.Effect
-	(*SubscribeRequest)(nil),      // 48: connector.v1.SubscribeRequest
-	(*Delivery)(nil),              // 49: connector.v1.Delivery
-	(*Registration)(nil),          // 50: connector.v1.Registration
-	(*SubscribeResponse)(nil),     // 51: connector.v1.SubscribeResponse
-	(*Event)(nil),                 // 52: connector.v1.Event
-	nil,                           // 53: connector.v1.Session.SettingsEntry
-	nil,                           // 54: connector.v1.Session.SecretsEntry
-	nil,                           // 55: connector.v1.Invoice.MarksEntry
-	nil,                           // 56: connector.v1.Invoice.ExtraEntry
-	nil,                           // 57: connector.v1.Payment.MarksEntry
-	nil,                           // 58: connector.v1.Payment.ExtraEntry
-	nil,                           // 59: connector.v1.Contact.MarksEntry
-	nil,                           // 60: connector.v1.Contact.ExtraEntry
-	nil,                           // 61: connector.v1.Delivery.HeadersEntry
-	nil,                           // 62: connector.v1.SubscribeResponse.NewSecretsEntry
-	(*durationpb.Duration)(nil),   // 63: google.protobuf.Duration
-	(*timestamppb.Timestamp)(nil), // 64: google.protobuf.Timestamp
+	(*Stream)(nil),                // 33: connector.v1.Stream
+	(*EntitySupport)(nil),         // 34: connector.v1.EntitySupport
+	(*OAuth)(nil),                 // 35: connector.v1.OAuth
+	(*CheckRequest)(nil),          // 36: connector.v1.CheckRequest
+	(*CheckResponse)(nil),         // 37: connector.v1.CheckResponse
+	(*Account)(nil),               // 38: connector.v1.Account
+	(*ListRequest)(nil),           // 39: connector.v1.ListRequest
+	(*ListResponse)(nil),          // 40: connector.v1.ListResponse
+	(*GetRequest)(nil),            // 41: connector.v1.GetRequest
+	(*GetResponse)(nil),           // 42: connector.v1.GetResponse
+	(*UpsertRequest)(nil),         // 43: connector.v1.UpsertRequest
+	(*Write)(nil),                 // 44: connector.v1.Write
+	(*Policy)(nil),                // 45: connector.v1.Policy
+	(*UpsertResponse)(nil),        // 46: connector.v1.UpsertResponse
+	(*Outcome)(nil),               // 47: connector.v1.Outcome
+	(*Effect)(nil),                // 48: connector.v1.Effect
+	(*SubscribeRequest)(nil),      // 49: connector.v1.SubscribeRequest
+	(*Delivery)(nil),              // 50: connector.v1.Delivery
+	(*Registration)(nil),          // 51: connector.v1.Registration
+	(*SubscribeResponse)(nil),     // 52: connector.v1.SubscribeResponse
+	(*Event)(nil),                 // 53: connector.v1.Event
+	nil,                           // 54: connector.v1.Session.SettingsEntry
+	nil,                           // 55: connector.v1.Session.SecretsEntry
+	nil,                           // 56: connector.v1.Invoice.MarksEntry
+	nil,                           // 57: connector.v1.Invoice.ExtraEntry
+	nil,                           // 58: connector.v1.Payment.MarksEntry
+	nil,                           // 59: connector.v1.Payment.ExtraEntry
+	nil,                           // 60: connector.v1.Contact.MarksEntry
+	nil,                           // 61: connector.v1.Contact.ExtraEntry
+	nil,                           // 62: connector.v1.Delivery.HeadersEntry
+	nil,                           // 63: connector.v1.SubscribeResponse.NewSecretsEntry
+	(*durationpb.Duration)(nil),   // 64: google.protobuf.Duration
+	(*timestamppb.Timestamp)(nil), // 65: google.protobuf.Timestamp
 }
 var file_connector_v1_connector_proto_depIdxs = []int32{
-	53, // 0: connector.v1.Session.settings:type_name -> connector.v1.Session.SettingsEntry
-	54, // 1: connector.v1.Session.secrets:type_name -> connector.v1.Session.SecretsEntry
+	54, // 0: connector.v1.Session.settings:type_name -> connector.v1.Session.SettingsEntry
+	55, // 1: connector.v1.Session.secrets:type_name -> connector.v1.Session.SecretsEntry
 	0,  // 2: connector.v1.Session.priority:type_name -> connector.v1.Priority
 	1,  // 3: connector.v1.Error.kind:type_name -> connector.v1.ErrorKind
-	63, // 4: connector.v1.Error.retry_after:type_name -> google.protobuf.Duration
+	64, // 4: connector.v1.Error.retry_after:type_name -> google.protobuf.Duration
 	19, // 5: connector.v1.Value.money:type_name -> connector.v1.Money
-	64, // 6: connector.v1.Value.time:type_name -> google.protobuf.Timestamp
+	65, // 6: connector.v1.Value.time:type_name -> google.protobuf.Timestamp
 	2,  // 7: connector.v1.Record.entity:type_name -> connector.v1.Entity
-	64, // 8: connector.v1.Record.updated_at:type_name -> google.protobuf.Timestamp
+	65, // 8: connector.v1.Record.updated_at:type_name -> google.protobuf.Timestamp
 	24, // 9: connector.v1.Record.invoice:type_name -> connector.v1.Invoice
 	26, // 10: connector.v1.Record.payment:type_name -> connector.v1.Payment
 	27, // 11: connector.v1.Record.contact:type_name -> connector.v1.Contact
@@ -4422,88 +4558,90 @@ var file_connector_v1_connector_proto_depIdxs = []int32{
 	19, // 21: connector.v1.Invoice.amount_due:type_name -> connector.v1.Money
 	19, // 22: connector.v1.Invoice.amount_paid:type_name -> connector.v1.Money
 	19, // 23: connector.v1.Invoice.amount_credited:type_name -> connector.v1.Money
-	55, // 24: connector.v1.Invoice.marks:type_name -> connector.v1.Invoice.MarksEntry
-	56, // 25: connector.v1.Invoice.extra:type_name -> connector.v1.Invoice.ExtraEntry
+	56, // 24: connector.v1.Invoice.marks:type_name -> connector.v1.Invoice.MarksEntry
+	57, // 25: connector.v1.Invoice.extra:type_name -> connector.v1.Invoice.ExtraEntry
 	19, // 26: connector.v1.InvoiceLine.amount:type_name -> connector.v1.Money
 	19, // 27: connector.v1.InvoiceLine.tax:type_name -> connector.v1.Money
 	6,  // 28: connector.v1.Payment.kind:type_name -> connector.v1.PaymentKind
 	7,  // 29: connector.v1.Payment.status:type_name -> connector.v1.PaymentStatus
 	19, // 30: connector.v1.Payment.amount:type_name -> connector.v1.Money
-	64, // 31: connector.v1.Payment.paid_at:type_name -> google.protobuf.Timestamp
+	65, // 31: connector.v1.Payment.paid_at:type_name -> google.protobuf.Timestamp
 	20, // 32: connector.v1.Payment.date:type_name -> connector.v1.Date
-	57, // 33: connector.v1.Payment.marks:type_name -> connector.v1.Payment.MarksEntry
-	58, // 34: connector.v1.Payment.extra:type_name -> connector.v1.Payment.ExtraEntry
-	28, // 35: connector.v1.Contact.address:type_name -> connector.v1.Address
-	8,  // 36: connector.v1.Contact.status:type_name -> connector.v1.ContactStatus
-	59, // 37: connector.v1.Contact.marks:type_name -> connector.v1.Contact.MarksEntry
-	60, // 38: connector.v1.Contact.extra:type_name -> connector.v1.Contact.ExtraEntry
-	31, // 39: connector.v1.DescribeResponse.manifest:type_name -> connector.v1.Manifest
-	32, // 40: connector.v1.Manifest.settings:type_name -> connector.v1.Setting
-	33, // 41: connector.v1.Manifest.entities:type_name -> connector.v1.EntitySupport
-	34, // 42: connector.v1.Manifest.oauth:type_name -> connector.v1.OAuth
-	9,  // 43: connector.v1.Setting.type:type_name -> connector.v1.SettingType
-	2,  // 44: connector.v1.EntitySupport.entity:type_name -> connector.v1.Entity
-	10, // 45: connector.v1.EntitySupport.verbs:type_name -> connector.v1.Verb
-	16, // 46: connector.v1.CheckRequest.session:type_name -> connector.v1.Session
-	37, // 47: connector.v1.CheckResponse.account:type_name -> connector.v1.Account
-	37, // 48: connector.v1.CheckResponse.choices:type_name -> connector.v1.Account
-	17, // 49: connector.v1.CheckResponse.usage:type_name -> connector.v1.Usage
-	16, // 50: connector.v1.ListRequest.session:type_name -> connector.v1.Session
-	2,  // 51: connector.v1.ListRequest.entity:type_name -> connector.v1.Entity
-	64, // 52: connector.v1.ListRequest.since:type_name -> google.protobuf.Timestamp
-	22, // 53: connector.v1.ListResponse.records:type_name -> connector.v1.Record
-	17, // 54: connector.v1.ListResponse.usage:type_name -> connector.v1.Usage
-	16, // 55: connector.v1.GetRequest.session:type_name -> connector.v1.Session
-	2,  // 56: connector.v1.GetRequest.entity:type_name -> connector.v1.Entity
-	22, // 57: connector.v1.GetResponse.records:type_name -> connector.v1.Record
-	17, // 58: connector.v1.GetResponse.usage:type_name -> connector.v1.Usage
-	16, // 59: connector.v1.UpsertRequest.session:type_name -> connector.v1.Session
-	2,  // 60: connector.v1.UpsertRequest.entity:type_name -> connector.v1.Entity
-	43, // 61: connector.v1.UpsertRequest.writes:type_name -> connector.v1.Write
-	22, // 62: connector.v1.Write.record:type_name -> connector.v1.Record
-	44, // 63: connector.v1.Write.policy:type_name -> connector.v1.Policy
-	64, // 64: connector.v1.Write.intended_at:type_name -> google.protobuf.Timestamp
-	11, // 65: connector.v1.Policy.refunds:type_name -> connector.v1.RefundPolicy
-	12, // 66: connector.v1.Policy.locked_period:type_name -> connector.v1.LockedPeriodPolicy
-	46, // 67: connector.v1.UpsertResponse.outcomes:type_name -> connector.v1.Outcome
-	17, // 68: connector.v1.UpsertResponse.usage:type_name -> connector.v1.Usage
-	13, // 69: connector.v1.Outcome.result:type_name -> connector.v1.OutcomeResult
-	22, // 70: connector.v1.Outcome.record:type_name -> connector.v1.Record
-	47, // 71: connector.v1.Outcome.effects:type_name -> connector.v1.Effect
-	18, // 72: connector.v1.Outcome.error:type_name -> connector.v1.Error
-	19, // 73: connector.v1.Effect.amount:type_name -> connector.v1.Money
-	16, // 74: connector.v1.SubscribeRequest.session:type_name -> connector.v1.Session
-	49, // 75: connector.v1.SubscribeRequest.delivery:type_name -> connector.v1.Delivery
-	50, // 76: connector.v1.SubscribeRequest.registration:type_name -> connector.v1.Registration
-	61, // 77: connector.v1.Delivery.headers:type_name -> connector.v1.Delivery.HeadersEntry
-	64, // 78: connector.v1.Delivery.received_at:type_name -> google.protobuf.Timestamp
-	14, // 79: connector.v1.SubscribeResponse.verdict:type_name -> connector.v1.Verdict
-	52, // 80: connector.v1.SubscribeResponse.events:type_name -> connector.v1.Event
-	62, // 81: connector.v1.SubscribeResponse.new_secrets:type_name -> connector.v1.SubscribeResponse.NewSecretsEntry
-	17, // 82: connector.v1.SubscribeResponse.usage:type_name -> connector.v1.Usage
-	2,  // 83: connector.v1.Event.entity:type_name -> connector.v1.Entity
-	15, // 84: connector.v1.Event.kind:type_name -> connector.v1.EventKind
-	64, // 85: connector.v1.Event.occurred_at:type_name -> google.protobuf.Timestamp
-	21, // 86: connector.v1.Invoice.ExtraEntry.value:type_name -> connector.v1.Value
-	21, // 87: connector.v1.Payment.ExtraEntry.value:type_name -> connector.v1.Value
-	21, // 88: connector.v1.Contact.ExtraEntry.value:type_name -> connector.v1.Value
-	29, // 89: connector.v1.Connector.Describe:input_type -> connector.v1.DescribeRequest
-	35, // 90: connector.v1.Connector.Check:input_type -> connector.v1.CheckRequest
-	38, // 91: connector.v1.Connector.List:input_type -> connector.v1.ListRequest
-	40, // 92: connector.v1.Connector.Get:input_type -> connector.v1.GetRequest
-	42, // 93: connector.v1.Connector.Upsert:input_type -> connector.v1.UpsertRequest
-	48, // 94: connector.v1.Connector.Subscribe:input_type -> connector.v1.SubscribeRequest
-	30, // 95: connector.v1.Connector.Describe:output_type -> connector.v1.DescribeResponse
-	36, // 96: connector.v1.Connector.Check:output_type -> connector.v1.CheckResponse
-	39, // 97: connector.v1.Connector.List:output_type -> connector.v1.ListResponse
-	41, // 98: connector.v1.Connector.Get:output_type -> connector.v1.GetResponse
-	45, // 99: connector.v1.Connector.Upsert:output_type -> connector.v1.UpsertResponse
-	51, // 100: connector.v1.Connector.Subscribe:output_type -> connector.v1.SubscribeResponse
-	95, // [95:101] is the sub-list for method output_type
-	89, // [89:95] is the sub-list for method input_type
-	89, // [89:89] is the sub-list for extension type_name
-	89, // [89:89] is the sub-list for extension extendee
-	0,  // [0:89] is the sub-list for field type_name
+	58, // 33: connector.v1.Payment.marks:type_name -> connector.v1.Payment.MarksEntry
+	59, // 34: connector.v1.Payment.extra:type_name -> connector.v1.Payment.ExtraEntry
+	19, // 35: connector.v1.Payment.settled:type_name -> connector.v1.Money
+	28, // 36: connector.v1.Contact.address:type_name -> connector.v1.Address
+	8,  // 37: connector.v1.Contact.status:type_name -> connector.v1.ContactStatus
+	60, // 38: connector.v1.Contact.marks:type_name -> connector.v1.Contact.MarksEntry
+	61, // 39: connector.v1.Contact.extra:type_name -> connector.v1.Contact.ExtraEntry
+	31, // 40: connector.v1.DescribeResponse.manifest:type_name -> connector.v1.Manifest
+	32, // 41: connector.v1.Manifest.settings:type_name -> connector.v1.Setting
+	34, // 42: connector.v1.Manifest.entities:type_name -> connector.v1.EntitySupport
+	35, // 43: connector.v1.Manifest.oauth:type_name -> connector.v1.OAuth
+	9,  // 44: connector.v1.Setting.type:type_name -> connector.v1.SettingType
+	2,  // 45: connector.v1.EntitySupport.entity:type_name -> connector.v1.Entity
+	10, // 46: connector.v1.EntitySupport.verbs:type_name -> connector.v1.Verb
+	33, // 47: connector.v1.EntitySupport.streams:type_name -> connector.v1.Stream
+	16, // 48: connector.v1.CheckRequest.session:type_name -> connector.v1.Session
+	38, // 49: connector.v1.CheckResponse.account:type_name -> connector.v1.Account
+	38, // 50: connector.v1.CheckResponse.choices:type_name -> connector.v1.Account
+	17, // 51: connector.v1.CheckResponse.usage:type_name -> connector.v1.Usage
+	16, // 52: connector.v1.ListRequest.session:type_name -> connector.v1.Session
+	2,  // 53: connector.v1.ListRequest.entity:type_name -> connector.v1.Entity
+	65, // 54: connector.v1.ListRequest.since:type_name -> google.protobuf.Timestamp
+	22, // 55: connector.v1.ListResponse.records:type_name -> connector.v1.Record
+	17, // 56: connector.v1.ListResponse.usage:type_name -> connector.v1.Usage
+	16, // 57: connector.v1.GetRequest.session:type_name -> connector.v1.Session
+	2,  // 58: connector.v1.GetRequest.entity:type_name -> connector.v1.Entity
+	22, // 59: connector.v1.GetResponse.records:type_name -> connector.v1.Record
+	17, // 60: connector.v1.GetResponse.usage:type_name -> connector.v1.Usage
+	16, // 61: connector.v1.UpsertRequest.session:type_name -> connector.v1.Session
+	2,  // 62: connector.v1.UpsertRequest.entity:type_name -> connector.v1.Entity
+	44, // 63: connector.v1.UpsertRequest.writes:type_name -> connector.v1.Write
+	22, // 64: connector.v1.Write.record:type_name -> connector.v1.Record
+	45, // 65: connector.v1.Write.policy:type_name -> connector.v1.Policy
+	65, // 66: connector.v1.Write.intended_at:type_name -> google.protobuf.Timestamp
+	11, // 67: connector.v1.Policy.refunds:type_name -> connector.v1.RefundPolicy
+	12, // 68: connector.v1.Policy.locked_period:type_name -> connector.v1.LockedPeriodPolicy
+	47, // 69: connector.v1.UpsertResponse.outcomes:type_name -> connector.v1.Outcome
+	17, // 70: connector.v1.UpsertResponse.usage:type_name -> connector.v1.Usage
+	13, // 71: connector.v1.Outcome.result:type_name -> connector.v1.OutcomeResult
+	22, // 72: connector.v1.Outcome.record:type_name -> connector.v1.Record
+	48, // 73: connector.v1.Outcome.effects:type_name -> connector.v1.Effect
+	18, // 74: connector.v1.Outcome.error:type_name -> connector.v1.Error
+	19, // 75: connector.v1.Effect.amount:type_name -> connector.v1.Money
+	16, // 76: connector.v1.SubscribeRequest.session:type_name -> connector.v1.Session
+	50, // 77: connector.v1.SubscribeRequest.delivery:type_name -> connector.v1.Delivery
+	51, // 78: connector.v1.SubscribeRequest.registration:type_name -> connector.v1.Registration
+	62, // 79: connector.v1.Delivery.headers:type_name -> connector.v1.Delivery.HeadersEntry
+	65, // 80: connector.v1.Delivery.received_at:type_name -> google.protobuf.Timestamp
+	14, // 81: connector.v1.SubscribeResponse.verdict:type_name -> connector.v1.Verdict
+	53, // 82: connector.v1.SubscribeResponse.events:type_name -> connector.v1.Event
+	63, // 83: connector.v1.SubscribeResponse.new_secrets:type_name -> connector.v1.SubscribeResponse.NewSecretsEntry
+	17, // 84: connector.v1.SubscribeResponse.usage:type_name -> connector.v1.Usage
+	2,  // 85: connector.v1.Event.entity:type_name -> connector.v1.Entity
+	15, // 86: connector.v1.Event.kind:type_name -> connector.v1.EventKind
+	65, // 87: connector.v1.Event.occurred_at:type_name -> google.protobuf.Timestamp
+	21, // 88: connector.v1.Invoice.ExtraEntry.value:type_name -> connector.v1.Value
+	21, // 89: connector.v1.Payment.ExtraEntry.value:type_name -> connector.v1.Value
+	21, // 90: connector.v1.Contact.ExtraEntry.value:type_name -> connector.v1.Value
+	29, // 91: connector.v1.Connector.Describe:input_type -> connector.v1.DescribeRequest
+	36, // 92: connector.v1.Connector.Check:input_type -> connector.v1.CheckRequest
+	39, // 93: connector.v1.Connector.List:input_type -> connector.v1.ListRequest
+	41, // 94: connector.v1.Connector.Get:input_type -> connector.v1.GetRequest
+	43, // 95: connector.v1.Connector.Upsert:input_type -> connector.v1.UpsertRequest
+	49, // 96: connector.v1.Connector.Subscribe:input_type -> connector.v1.SubscribeRequest
+	30, // 97: connector.v1.Connector.Describe:output_type -> connector.v1.DescribeResponse
+	37, // 98: connector.v1.Connector.Check:output_type -> connector.v1.CheckResponse
+	40, // 99: connector.v1.Connector.List:output_type -> connector.v1.ListResponse
+	42, // 100: connector.v1.Connector.Get:output_type -> connector.v1.GetResponse
+	46, // 101: connector.v1.Connector.Upsert:output_type -> connector.v1.UpsertResponse
+	52, // 102: connector.v1.Connector.Subscribe:output_type -> connector.v1.SubscribeResponse
+	97, // [97:103] is the sub-list for method output_type
+	91, // [91:97] is the sub-list for method input_type
+	91, // [91:91] is the sub-list for extension type_name
+	91, // [91:91] is the sub-list for extension extendee
+	0,  // [0:91] is the sub-list for field type_name
 }
 
 func init() { file_connector_v1_connector_proto_init() }
@@ -4523,7 +4661,7 @@ func file_connector_v1_connector_proto_init() {
 		(*Record_Payment)(nil),
 		(*Record_Contact)(nil),
 	}
-	file_connector_v1_connector_proto_msgTypes[32].OneofWrappers = []any{
+	file_connector_v1_connector_proto_msgTypes[33].OneofWrappers = []any{
 		(*SubscribeRequest_Delivery)(nil),
 		(*SubscribeRequest_Registration)(nil),
 	}
@@ -4533,7 +4671,7 @@ func file_connector_v1_connector_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_connector_v1_connector_proto_rawDesc), len(file_connector_v1_connector_proto_rawDesc)),
 			NumEnums:      16,
-			NumMessages:   47,
+			NumMessages:   48,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
