@@ -43,6 +43,9 @@ const (
 	PaymentFeeRefund PaymentKind = "fee_refund" // a fee that came back
 	PaymentPayout    PaymentKind = "payout"     // from the service's balance to a bank account
 	PaymentDispute   PaymentKind = "dispute"    // money that a customer's bank took back
+	// PaymentAdjustment is a movement of the service's balance that is none of the
+	// others. Which way it went is in the note.
+	PaymentAdjustment PaymentKind = "adjustment"
 )
 
 // PaymentStatus says whether the money moved.

@@ -44,6 +44,8 @@ var (
 		connector.PaymentFeeRefund: pb.PaymentKind_PAYMENT_KIND_FEE_REFUND,
 		connector.PaymentPayout:    pb.PaymentKind_PAYMENT_KIND_PAYOUT,
 		connector.PaymentDispute:   pb.PaymentKind_PAYMENT_KIND_DISPUTE,
+
+		connector.PaymentAdjustment: pb.PaymentKind_PAYMENT_KIND_ADJUSTMENT,
 	})
 	paymentStatuses = newEnum("payment status", map[connector.PaymentStatus]pb.PaymentStatus{
 		connector.PaymentPending:   pb.PaymentStatus_PAYMENT_STATUS_PENDING,

@@ -203,7 +203,7 @@ type compilation struct {
 func (c *compilation) placeAt(offset int) place {
 	if c.places == nil {
 		text, _ := c.parser.text(c.node)
-		c.places = c.parser.src.places(tokenOf(c.node), text)
+		c.places = c.node.at.in.places(tokenOf(c.node), text)
 	}
 	i := min(max(offset+c.skipped, 0), len(c.places)-1)
 	return c.places[i]

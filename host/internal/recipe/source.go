@@ -7,34 +7,49 @@ import (
 	"github.com/goccy/go-yaml/token"
 )
 
-// place is a position in the file, counted from 1; columns count characters.
-type place struct{ line, column int }
+// place is a position in a file, counted from 1; columns count characters.
+type place struct {
+	line, column int
+	in           *source // nil: the file that is parsed
+}
 
 // source is the text of a file, kept for the positions of diagnostics.
 type source struct {
 	file  string
+	depth int      // how many recipes lie above it, each extending the next; 0: the file that is parsed
 	lines [][]rune // without their line ends
 }
 
-func newSource(file string, data []byte) *source {
-	s := &source{file: file}
+func newSource(file string, data []byte, depth int) *source {
+	s := &source{file: file, depth: depth}
 	for line := range strings.SplitSeq(string(data), "\n") {
 		s.lines = append(s.lines, []rune(strings.TrimSuffix(line, "\r")))
 	}
 	return s
 }
 
+// start is the beginning of the file.
+func (s *source) start() place { return place{1, 1, s} }
+
+// placeOf returns where a token stands.
+func (s *source) placeOf(tk *token.Token) place {
+	if tk == nil || tk.Position == nil {
+		return s.start()
+	}
+	return place{max(tk.Position.Line, 1), max(tk.Position.Column, 1), s}
+}
+
 // places returns where each character of a scalar stands in the file, and where
 // it ends: one entry more than the text has characters. YAML changes a text on
 // its way (quotes, escapes, folded lines), so both are walked side by side.
 func (s *source) places(tk *token.Token, text string) []place {
-	w := &walker{source: s, at: place{tk.Position.Line, tk.Position.Column}}
+	w := &walker{source: s, at: s.placeOf(tk)}
 	switch tk.Type {
 	case token.SingleQuoteType, token.DoubleQuoteType:
 		w.quote = tk.Type
 		w.at.column++
 	case token.LiteralType, token.FoldedType:
-		w.at = place{w.at.line + 1, 1} // the text begins below its header
+		w.at = place{w.at.line + 1, 1, w.source} // the text begins below its header
 	}
 	var out []place
 	for _, r := range text {
@@ -109,7 +124,7 @@ func (w *walker) move(n int) {
 		case 0:
 			return
 		case '\n':
-			w.at = place{w.at.line + 1, 1}
+			w.at = place{w.at.line + 1, 1, w.source}
 		default:
 			w.at.column++
 		}

@@ -21,11 +21,12 @@ const (
 	nestingMax   = 32     // of flow collections, and of list entries that begin on one line
 )
 
-// node is a value in the file and the path that leads to it.
+// node is a value in a file and the path that leads to it.
 type node struct {
 	ast  ast.Node
 	path string
 	at   place
+	base *node // what it extends: a mapping whose keys it adds to, or a list; nil: nothing
 }
 
 // entry is one key of a mapping and its value.
@@ -35,37 +36,42 @@ type entry struct {
 	value node
 }
 
-// report adds a diagnostic about a place.
+// report adds a diagnostic about a place. One about a recipe that the file
+// extends is reported where the file says so.
 func (p *parser) report(at place, path, hint, format string, args ...any) {
+	message := fmt.Sprintf(format, args...)
+	if at.in != nil && at.in != p.src {
+		message = fmt.Sprintf("as extended here, %s:%d:%d: %s", at.in.file, at.line, at.column, message)
+		at = p.extends
+	}
 	p.diags = append(p.diags, Diagnostic{
-		File: p.src.file, Line: at.line, Column: at.column, Path: path,
-		Message: fmt.Sprintf(format, args...), Hint: hint,
+		File: p.src.file, Line: at.line, Column: at.column, Path: path, Message: message, Hint: hint,
 	})
 }
 
 // document reads the YAML and returns its only document; false when it cannot
 // be read at all.
-func (p *parser) document(data []byte) (root node, ok bool) {
+func (p *parser) document(src *source, data []byte) (root node, ok bool) {
 	if len(data) > fileBytesMax {
-		p.report(place{1, 1}, "", "", "the file has %d bytes; a recipe has at most %d", len(data), fileBytesMax)
+		p.report(src.start(), "", "", "the file has %d bytes; a recipe has at most %d", len(data), fileBytesMax)
 		return node{}, false
 	}
 	tokens := lexer.Tokenize(string(data))
 	if len(tokens) > tokensMax {
-		p.report(place{1, 1}, "", "", "the file has %d words and signs; a recipe has at most %d", len(tokens), tokensMax)
+		p.report(src.start(), "", "", "the file has %d words and signs; a recipe has at most %d", len(tokens), tokensMax)
 		return node{}, false
 	}
-	if !p.acceptable(tokens) {
+	if !p.acceptable(src, tokens) {
 		return node{}, false
 	}
 	file, err := parseYAML(tokens)
 	if err != nil {
-		at, message := place{1, 1}, err.Error()
+		at, message := src.start(), err.Error()
 		var e yaml.Error
 		if errors.As(err, &e) {
 			message = e.GetMessage()
 			if tk := e.GetToken(); tk != nil {
-				at = placeOf(tk)
+				at = src.placeOf(tk)
 			}
 		}
 		p.report(at, "", "", "this is not YAML: %s", message)
@@ -79,12 +85,12 @@ func (p *parser) document(data []byte) (root node, ok bool) {
 	}
 	switch len(bodies) {
 	case 0:
-		p.report(place{1, 1}, "", "", "the file is empty")
+		p.report(src.start(), "", "", "the file is empty")
 		return node{}, false
 	case 1:
-		return newNode(bodies[0], ""), true
+		return src.node(bodies[0], ""), true
 	}
-	p.report(newNode(bodies[1], "").at, "", "", "a file holds one recipe; this is a second document")
+	p.report(src.node(bodies[1], "").at, "", "", "a file holds one recipe; this is a second document")
 	return node{}, false
 }
 
@@ -102,11 +108,11 @@ func parseYAML(tokens token.Tokens) (file *ast.File, err error) {
 
 // acceptable refuses the parts of YAML that recipes do not use. Aliases and
 // deep nesting are also how small files become expensive.
-func (p *parser) acceptable(tokens token.Tokens) bool {
+func (p *parser) acceptable(src *source, tokens token.Tokens) bool {
 	before := len(p.diags)
 	depth, entries, line := 0, 0, 0
 	for _, tk := range tokens {
-		at := placeOf(tk)
+		at := src.placeOf(tk)
 		switch tk.Type {
 		case token.AnchorType, token.AliasType, token.MergeKeyType, token.TagType, token.DirectiveType, token.MappingKeyType:
 			p.report(at, "", "", "recipes do not use YAML's '%s' (anchors, aliases, merge keys, tags, directives, complex keys)", tk.Value)
@@ -128,17 +134,11 @@ func (p *parser) acceptable(tokens token.Tokens) bool {
 	return len(p.diags) == before
 }
 
-func placeOf(tk *token.Token) place {
-	if tk == nil || tk.Position == nil {
-		return place{1, 1}
-	}
-	return place{max(tk.Position.Line, 1), max(tk.Position.Column, 1)}
-}
-
-func newNode(n ast.Node, path string) node {
-	at := placeOf(n.GetToken())
+// node returns what the path leads to.
+func (s *source) node(n ast.Node, path string) node {
+	at := s.placeOf(n.GetToken())
 	if m, ok := n.(*ast.MappingNode); ok && !m.IsFlowStyle && len(m.Values) > 0 {
-		at = placeOf(m.Values[0].Key.GetToken()) // its own token is the first ':'
+		at = s.placeOf(m.Values[0].Key.GetToken()) // its own token is the first ':'
 	}
 	return node{ast: n, path: path, at: at}
 }
@@ -166,8 +166,18 @@ func (n node) child(key string) string {
 	return n.path + "." + key
 }
 
-// mapping returns the entries of a mapping in file order, each key once.
+// mapping returns the entries of a mapping, each key once: in the order of the
+// file, after those of what it extends.
 func (p *parser) mapping(n node) []entry {
+	own := p.ownEntries(n)
+	if n.base == nil {
+		return own
+	}
+	return overlay(p.mapping(*n.base), own)
+}
+
+// ownEntries are the entries that the file itself has.
+func (p *parser) ownEntries(n node) []entry {
 	m, ok := n.ast.(ast.MapNode)
 	if !ok {
 		p.report(n.at, n.path, "", "expected a mapping, found %s", n.kind())
@@ -177,7 +187,7 @@ func (p *parser) mapping(n node) []entry {
 	var out []entry
 	for it := m.MapRange(); it.Next(); {
 		tk := it.Key().GetToken()
-		e := entry{key: tk.Value, keyAt: placeOf(tk), value: newNode(it.Value(), n.child(tk.Value))}
+		e := entry{key: tk.Value, keyAt: n.at.in.placeOf(tk), value: n.at.in.node(it.Value(), n.child(tk.Value))}
 		if first, again := seen[e.key]; again {
 			p.report(e.keyAt, e.value.path, "", "'%s' is already there, on line %d", e.key, first.line)
 			continue
@@ -223,8 +233,17 @@ func (p *parser) reportedUnder(path string) bool {
 	return slices.ContainsFunc(p.diags, func(d Diagnostic) bool { return d.Path == path })
 }
 
-// list returns the entries of a list.
+// list returns the entries of a list, after those of the list that it adds to.
 func (p *parser) list(n node) []node {
+	if n.base == nil {
+		return p.ownItems(n, 0)
+	}
+	out := p.list(*n.base)
+	return append(out, p.ownItems(n, len(out))...)
+}
+
+// ownItems are the entries that the file itself has; their numbers begin at first.
+func (p *parser) ownItems(n node, first int) []node {
 	seq, ok := n.ast.(*ast.SequenceNode)
 	if !ok {
 		p.report(n.at, n.path, "", "expected a list, found %s", n.kind())
@@ -236,7 +255,7 @@ func (p *parser) list(n node) []node {
 			p.report(n.at, n.path, "", "entry %d of the list has no value", i+1)
 			continue
 		}
-		out = append(out, newNode(v, fmt.Sprintf("%s[%d]", n.path, i)))
+		out = append(out, n.at.in.node(v, fmt.Sprintf("%s[%d]", n.path, first+i)))
 	}
 	return out
 }

@@ -377,6 +377,7 @@ const (
 	PaymentKind_PAYMENT_KIND_PAYOUT      PaymentKind = 4
 	PaymentKind_PAYMENT_KIND_DISPUTE     PaymentKind = 5
 	PaymentKind_PAYMENT_KIND_FEE_REFUND  PaymentKind = 6
+	PaymentKind_PAYMENT_KIND_ADJUSTMENT  PaymentKind = 7
 )
 
 // Enum value maps for PaymentKind.
@@ -389,6 +390,7 @@ var (
 		4: "PAYMENT_KIND_PAYOUT",
 		5: "PAYMENT_KIND_DISPUTE",
 		6: "PAYMENT_KIND_FEE_REFUND",
+		7: "PAYMENT_KIND_ADJUSTMENT",
 	}
 	PaymentKind_value = map[string]int32{
 		"PAYMENT_KIND_UNSPECIFIED": 0,
@@ -398,6 +400,7 @@ var (
 		"PAYMENT_KIND_PAYOUT":      4,
 		"PAYMENT_KIND_DISPUTE":     5,
 		"PAYMENT_KIND_FEE_REFUND":  6,
+		"PAYMENT_KIND_ADJUSTMENT":  7,
 	}
 )
 
@@ -4390,7 +4393,7 @@ const file_connector_v1_connector_proto_rawDesc = "" +
 	"\x14TAX_MODE_UNSPECIFIED\x10\x00\x12\x16\n" +
 	"\x12TAX_MODE_EXCLUSIVE\x10\x01\x12\x16\n" +
 	"\x12TAX_MODE_INCLUSIVE\x10\x02\x12\x11\n" +
-	"\rTAX_MODE_NONE\x10\x03*\xc4\x01\n" +
+	"\rTAX_MODE_NONE\x10\x03*\xe1\x01\n" +
 	"\vPaymentKind\x12\x1c\n" +
 	"\x18PAYMENT_KIND_UNSPECIFIED\x10\x00\x12\x18\n" +
 	"\x14PAYMENT_KIND_RECEIPT\x10\x01\x12\x17\n" +
@@ -4398,7 +4401,8 @@ const file_connector_v1_connector_proto_rawDesc = "" +
 	"\x10PAYMENT_KIND_FEE\x10\x03\x12\x17\n" +
 	"\x13PAYMENT_KIND_PAYOUT\x10\x04\x12\x18\n" +
 	"\x14PAYMENT_KIND_DISPUTE\x10\x05\x12\x1b\n" +
-	"\x17PAYMENT_KIND_FEE_REFUND\x10\x06*\x84\x01\n" +
+	"\x17PAYMENT_KIND_FEE_REFUND\x10\x06\x12\x1b\n" +
+	"\x17PAYMENT_KIND_ADJUSTMENT\x10\a*\x84\x01\n" +
 	"\rPaymentStatus\x12\x1e\n" +
 	"\x1aPAYMENT_STATUS_UNSPECIFIED\x10\x00\x12\x1a\n" +
 	"\x16PAYMENT_STATUS_PENDING\x10\x01\x12\x1c\n" +
