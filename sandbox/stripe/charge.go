@@ -1,6 +1,7 @@
 package stripe
 
 import (
+	"fmt"
 	"maps"
 )
 
@@ -28,6 +29,7 @@ type charge struct {
 	metadata    map[string]string
 	async       bool   // a bank debit, not a card
 	movement    string // balance transaction; empty: none yet
+	reversal    string // balance transaction of a failure after the success
 	failCode    string
 	failMessage string
 	refunded    int64
@@ -90,6 +92,27 @@ func (s *Server) settleBalance() {
 			s.emitChange("charge.updated", before, s.renderCharge(ch))
 		}
 	}
+}
+
+// FailCharge plays the bank that takes a bank debit back after it succeeded: the
+// balance is reversed. Unproven: the invoice stays paid, which is final for an
+// invoice: https://docs.stripe.com/invoicing/overview#invoice-statuses
+func (s *Server) FailCharge(id string) error {
+	return s.lever(func() error {
+		ch, ok := s.charges.get(id)
+		if !ok || !ch.async || ch.status != chargeSucceeded || ch.movement == "" || ch.refunded > 0 || ch.disputed {
+			return fmt.Errorf("charge %q is no bank debit that stands in full", id)
+		}
+		ch.status, ch.failCode, ch.failMessage = chargeFailed, "payment_method_provider_decline", "The customer's bank took the payment back."
+		ch.reversal = s.move(balanceTransaction{kind: "payment_failure_refund", category: "payment_failure_refund",
+			description: "Payment failure refund", source: ch.id}, -ch.amount, ch.currency).id
+		s.emit("charge.failed", s.renderCharge(ch), nil)
+		if pi, ok := s.intents.get(ch.intent); ok {
+			pi.status, pi.received, pi.method = intentNeedsMethod, 0, ""
+			s.emit("payment_intent.payment_failed", s.renderIntent(pi), nil)
+		}
+		return nil
+	})
 }
 
 func (s *Server) chargeRef(id string) ref {
@@ -156,7 +179,7 @@ func (s *Server) renderCharge(ch *charge) obj {
 		"balance_transaction": s.movementRef(ch.movement), "billing_details": s.billing(ch), "calculated_statement_descriptor": "SANDBOX",
 		"captured": won, "created": ch.created, "currency": ch.currency, "customer": s.customerRef(ch.customer),
 		"description": orNull(ch.description), "disputed": ch.disputed,
-		"failure_balance_transaction": nil, "failure_code": orNull(ch.failCode), "failure_message": orNull(ch.failMessage),
+		"failure_balance_transaction": s.movementRef(ch.reversal), "failure_code": orNull(ch.failCode), "failure_message": orNull(ch.failMessage),
 		"fraud_details": obj{}, "invoice": s.invoiceRef(ch.invoice), "livemode": s.live, "metadata": metadataObj(ch.metadata),
 		"on_behalf_of": nil, "outcome": ch.outcome(), "paid": won, "payment_intent": s.intentRef(ch.intent),
 		"payment_method": s.methodOf(ch), "payment_method_details": method, "receipt_email": nil, "receipt_number": nil,

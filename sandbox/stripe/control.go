@@ -60,20 +60,21 @@ func renderAll[T any](all []T, render func(T) obj) []any {
 // controlMoney has the levers that move money.
 func (s *Server) controlMoney(mux *http.ServeMux) {
 	type outcome struct {
-		Outcome string `json:"outcome"`
+		Outcome string    `json:"outcome"`
+		At      time.Time `json:"at"` // default now
 	}
 	control(mux, "POST /_stripe/invoices/{id}/pay", func(id string, in outcome) (any, error) {
 		if in.Outcome == "" {
 			in.Outcome = OutcomeSuccess
 		}
-		ch, err := s.Pay(id, in.Outcome)
+		ch, err := s.PayAt(in.At, id, in.Outcome)
 		return obj{"charge": ch}, err
 	})
 	control(mux, "POST /_stripe/invoices/{id}/settle", func(id string, in outcome) (any, error) {
 		if in.Outcome == "" {
 			in.Outcome = OutcomeSuccess
 		}
-		ch, err := s.Settle(id, in.Outcome)
+		ch, err := s.SettleAt(in.At, id, in.Outcome)
 		return obj{"charge": ch}, err
 	})
 	control(mux, "POST /_stripe/charges", func(_ string, in struct {
@@ -85,11 +86,13 @@ func (s *Server) controlMoney(mux *http.ServeMux) {
 		ch, err := s.Charge(OtherCharge{Amount: in.Amount, Currency: in.Currency, Customer: in.Customer, Metadata: in.Metadata})
 		return obj{"charge": ch}, err
 	})
+	control(mux, "POST /_stripe/charges/{id}/fail", func(id string, _ struct{}) (any, error) { return obj{"charge": id}, s.FailCharge(id) })
 	control(mux, "POST /_stripe/charges/{id}/refund", func(id string, in struct {
-		Amount int64  `json:"amount"`
-		Status string `json:"status"`
+		Amount int64     `json:"amount"`
+		Status string    `json:"status"`
+		At     time.Time `json:"at"` // default now
 	}) (any, error) {
-		r, err := s.Refund(id, in.Amount, in.Status)
+		r, err := s.RefundAt(in.At, id, in.Amount, in.Status)
 		return obj{"refund": r}, err
 	})
 	control(mux, "POST /_stripe/refunds/{id}/fail", func(id string, _ struct{}) (any, error) { return obj{"refund": id}, s.FailRefund(id) })

@@ -47,7 +47,8 @@ func (s *Server) emitChange(kind string, before, after obj) {
 }
 
 func (s *Server) emitOne(kind string, object, prev obj) {
-	e := &event{id: newID("evt"), at: s.now, kind: kind, object: object, prev: prev}
+	// s.now may be another moment, for what a lever dates back.
+	e := &event{id: newID("evt"), at: s.clock.Now(), kind: kind, object: object, prev: prev}
 	if s.cur != nil {
 		e.request, e.idem = s.cur.id, s.cur.idem
 	}

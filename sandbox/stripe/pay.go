@@ -3,6 +3,7 @@ package stripe
 import (
 	"fmt"
 	"maps"
+	"time"
 )
 
 // The outcomes of a payment by the customer.
@@ -18,7 +19,13 @@ const (
 // of the (last) charge. The amount is always the amount due: the hosted page
 // takes no other.
 func (s *Server) Pay(invoice, outcome string) (chargeID string, err error) {
-	err = s.lever(func() error {
+	return s.PayAt(time.Time{}, invoice, outcome)
+}
+
+// PayAt is Pay at an earlier moment, of which Stripe tells only now; the zero
+// moment is now.
+func (s *Server) PayAt(at time.Time, invoice, outcome string) (chargeID string, err error) {
+	err = s.leverAt(at, func() error {
 		inv, err := s.payable(invoice)
 		if err != nil {
 			return err
@@ -31,7 +38,13 @@ func (s *Server) Pay(invoice, outcome string) (chargeID string, err error) {
 
 // Settle ends an asynchronous payment: "success" or "fail".
 func (s *Server) Settle(invoice, outcome string) (chargeID string, err error) {
-	err = s.lever(func() error {
+	return s.SettleAt(time.Time{}, invoice, outcome)
+}
+
+// SettleAt is Settle at an earlier moment, of which Stripe tells only now; the
+// zero moment is now.
+func (s *Server) SettleAt(at time.Time, invoice, outcome string) (chargeID string, err error) {
+	err = s.leverAt(at, func() error {
 		inv, err := s.byName(invoice, s.processing)
 		if err != nil {
 			return err

@@ -2,6 +2,7 @@ package stripe
 
 import (
 	"fmt"
+	"time"
 )
 
 // The states of a refund that are modelled.
@@ -103,7 +104,13 @@ func (s *Server) settleRefund(r *refund, status string) error {
 // that is left; status is "succeeded" (also when empty), "pending", or
 // "failed_later": succeeded now, until FailRefund.
 func (s *Server) Refund(chargeID string, amount int64, status string) (refundID string, err error) {
-	err = s.lever(func() error {
+	return s.RefundAt(time.Time{}, chargeID, amount, status)
+}
+
+// RefundAt is Refund at an earlier moment, of which Stripe tells only now; the
+// zero moment is now.
+func (s *Server) RefundAt(at time.Time, chargeID string, amount int64, status string) (refundID string, err error) {
+	err = s.leverAt(at, func() error {
 		ch, ok := s.charges.get(chargeID)
 		if !ok {
 			return fmt.Errorf("no charge %q", chargeID)

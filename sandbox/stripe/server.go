@@ -216,10 +216,22 @@ func (s *Server) Idle(ctx context.Context) error {
 }
 
 // lever runs f as somebody who is not a caller of the API.
-func (s *Server) lever(f func() error) error {
+func (s *Server) lever(f func() error) error { return s.leverAt(time.Time{}, f) }
+
+// leverAt is lever at an earlier moment: what f makes is dated then, and the
+// events that tell of it now. The zero moment is now.
+func (s *Server) leverAt(at time.Time, f func() error) error {
 	s.mu.Lock()
 	s.now = s.clock.Now()
-	err := f()
+	var err error
+	if at.After(s.now) {
+		err = fmt.Errorf("%s has not come yet", at.Format(time.RFC3339))
+	} else {
+		if !at.IsZero() {
+			s.now = at
+		}
+		err = f()
+	}
 	after := s.after
 	s.after = nil
 	s.mu.Unlock()

@@ -24,6 +24,9 @@ type lever struct {
 	optional int // so many of the fields may be left out
 }
 
+// billField is how amounts stand to tax, and several lines: see takeBill.
+const billField = "bill"
+
 // linkWithin is how long a bill may take until it can be paid, kills included.
 const linkWithin = "20s"
 
@@ -33,10 +36,19 @@ var xeroLevers = map[string]lever{
 	"archive":         {path: "contacts/{}/archive"},
 	"invoice":         {path: "invoices", fields: []string{"number", "contact", "lines"}},
 	"edit":            {path: "invoices/{}/edit", fields: []string{"lines"}},
+	"bill":            {path: "invoices", fields: []string{"number", "contact", billField}},
+	"rebill":          {path: "invoices/{}/edit", fields: []string{billField}},
+	"change":          {path: "invoices/{}/edit"},
+	"delete":          {path: "invoices/{}/delete"},
+	"prepay":          {path: "invoices/{}/prepay", fields: []string{"amount"}, optional: 1},
+	"overpay":         {path: "invoices/{}/overpay", fields: []string{"amount"}, optional: 1},
+	"allocate":        {path: "credits/{}/allocate", fields: []string{"invoice", "amount"}, optional: 1},
+	"merge":           {path: "contacts/{}/merge", fields: []string{"into"}},
 	"approve":         {path: "invoices/{}/approve"},
 	"void":            {path: "invoices/{}/void"},
 	"pay":             {path: "invoices/{}/pay", fields: []string{"amount"}, optional: 1},
 	"unpay":           {path: "payments/{}/delete"},
+	"reconcile":       {path: "payments/{}/reconcile"},
 	"credit":          {path: "invoices/{}/credit", fields: []string{"amount"}, optional: 1},
 	"account":         {path: "accounts", fields: []string{"code", "name"}},
 	"archive-account": {path: "accounts/{}/archive"},
@@ -60,6 +72,7 @@ var stripeLevers = map[string]lever{
 	"void":           {path: "invoices/{}/void"},
 	"charge":         {path: "charges", fields: []string{"amount:", "currency"}},
 	"refund":         {path: "charges/{}/refund", fields: []string{"amount:", "status"}, optional: 2},
+	"fail-charge":    {path: "charges/{}/fail"},
 	"fail-refund":    {path: "refunds/{}/fail"},
 	"succeed-refund": {path: "refunds/{}/succeed"},
 	"fault":          {path: "faults", fields: []string{"kind"}},
@@ -125,6 +138,12 @@ func (l lever) body(words []string) (map[string]any, error) {
 		}
 		raw := strings.TrimSuffix(name, ":")
 		switch {
+		case name == billField:
+			var err error
+			if words, err = takeBill(body, words); err != nil {
+				return nil, err
+			}
+			continue
 		case name == "lines": // one line whose amount includes the tax
 			body["lines"] = []any{map[string]any{"description": "Work", "unit_amount": words[0]}}
 			body["line_amount_types"] = "Inclusive"
