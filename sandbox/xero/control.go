@@ -30,6 +30,7 @@ func (s *Server) control() http.Handler {
 	show("payments", func(*http.Request) any { return s.Payments() })
 	show("creditnotes", func(*http.Request) any { return s.CreditNotes() })
 	show("overpayments", func(*http.Request) any { return s.Overpayments() })
+	show("prepayments", func(*http.Request) any { return s.Prepayments() })
 	show("state", func(*http.Request) any { return s.State() })
 	show("calls", func(*http.Request) any { return s.Calls() })
 	show("webhooks", func(*http.Request) any { return s.courier.Stats() })
@@ -45,6 +46,13 @@ func (s *Server) control() http.Handler {
 	lever(mux, "invoices/{ref}/delete", func(r *http.Request, _ struct{}) (any, error) { return s.DeleteInvoice(r.PathValue("ref")) })
 	lever(mux, "invoices/{ref}/pay", func(r *http.Request, in PaymentDetails) (any, error) { return s.PayInvoice(r.PathValue("ref"), in) })
 	lever(mux, "invoices/{ref}/credit", func(r *http.Request, in CreditDetails) (any, error) { return s.CreditInvoice(r.PathValue("ref"), in) })
+	lever(mux, "invoices/{ref}/prepay", func(r *http.Request, in ReceivedDetails) (any, error) { return s.PrepayInvoice(r.PathValue("ref"), in) })
+	lever(mux, "invoices/{ref}/overpay", func(r *http.Request, in ReceivedDetails) (any, error) {
+		return s.OverpayInvoice(r.PathValue("ref"), in)
+	})
+	lever(mux, "credits/{id}/allocate", func(r *http.Request, in AllocationDetails) (any, error) {
+		return s.AllocateCredit(r.PathValue("id"), in)
+	})
 	lever(mux, "payments/{id}/delete", func(r *http.Request, _ struct{}) (any, error) { return object{}, s.DeletePayment(r.PathValue("id")) })
 	lever(mux, "payments/{id}/reconcile", func(r *http.Request, _ struct{}) (any, error) {
 		return object{}, s.ReconcilePayment(r.PathValue("id"))

@@ -145,6 +145,9 @@ func (s *Server) CreditNotes() []Credit { return s.credits(kindCredit) }
 // Overpayments are all overpayments.
 func (s *Server) Overpayments() []Credit { return s.credits(kindOverpayment) }
 
+// Prepayments are all prepayments.
+func (s *Server) Prepayments() []Credit { return s.credits(kindPrepayment) }
+
 func (s *Server) credits(kind string) []Credit {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -16,6 +16,8 @@
 //	arm WHAT SIDE N before|after      kill host or plugin-NAME at the Nth write that reaches SIDE from now on,
 //	                                  before it is done or after it, with its answer lost
 //	gone                              wait until the armed kill has happened
+//	race METHOD PATH SIDE LEVER…      pull that lever at the moment when the next such request arrives, before it is done
+//	raced                             wait until it has happened
 //	hits N                            Xero's faults have struck N times or more
 //	both|xero|stripe VERB …           pull a lever of the stand-ins: see levers in lever_test.go
 //	set VAR QUERY FIELD               keep a field of the one record that QUERY finds
@@ -28,6 +30,11 @@
 //	webhook NAME WANT_STATUS FLAG…    post a delivery that a stranger could make
 //	leaks                             no secret is anywhere that it does not belong
 //	edit FILE OLD NEW                 replace text in a file, which must be there
+//
+// Invoices with several lines are made by `xero bill NUMBER CONTACT TYPES LINE…` and
+// edited by `xero rebill NUMBER TYPES LINE…`, where TYPES is Exclusive, Inclusive or
+// NoTax and a LINE such as '300 * 2 x 50.00 -15% NONE' is 300 lines of quantity 2 at
+// 50.00 each, less 15 per cent, without tax.
 //
 // A QUERY is SIDE NOUN FILTER…: the side is xero, stripe (a list of the control
 // API) or cli (a list that `--json` prints); a filter is PATH=VALUE, PATH!=VALUE

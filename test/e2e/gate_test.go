@@ -22,6 +22,7 @@ type gate struct {
 
 	mu     sync.Mutex
 	trap   *trap
+	race   *race
 	tokens []string
 }
 
@@ -39,6 +40,9 @@ func (g *gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.URL.Path == "/connect/token" {
 		g.grant(w, r)
 		return
+	}
+	if x := g.beat(r); x != nil {
+		x.run()
 	}
 	t := g.spring(r)
 	if t == nil {

@@ -154,6 +154,7 @@ func commands() map[string]func(*testscript.TestScript, bool, []string) {
 	for name, f := range map[string]func(*world, *testscript.TestScript, []string) error{
 		"ml": ml, "connect": connect, "authorize": authorize, "add": addConnection,
 		"host": startHost, "host-stop": stopHost, "host-kill": killHost, "plugin-kill": killPlugin, "arm": arm, "gone": gone, "hits": hits,
+		"race": startRace, "raced": endRace,
 		"xero": xeroLever, "stripe": stripeLever, "both": bothLever,
 		"set": setVar, "expect": expect, "until": until, "idle": idle, "prove": prove, "json": jsonValue,
 		"webhook": postWebhook, "leaks": leaks, "edit": editFile, "burst": burst,

@@ -12,8 +12,7 @@ import (
 )
 
 // prove [NAME…] compares the books of both sides, to the cent: all of these, or
-// those that are named. Stories that prove something are in NZD: its minor unit
-// is a hundredth on both sides.
+// those that are named. The clearing account is proved in NZD only.
 //
 //   - postings: every succeeded charge of an invoice from Xero has exactly one posting of
 //     the same amount (as payment, as overpayment or as both together), less what
@@ -59,6 +58,24 @@ func cents(s string) (int64, error) {
 	return strconv.ParseInt(whole+(part + "00")[:2], 10, 64)
 }
 
+// stripeDigits are the decimals of Stripe's integers, where they are not two.
+var stripeDigits = map[string]int{"JPY": 0, "KWD": 3}
+
+// units reads a sum of Xero's as Stripe counts it; a rest that Stripe cannot
+// count is an error.
+func units(sum, currency string) (int64, error) {
+	n, err := cents(sum)
+	switch digits, special := stripeDigits[strings.ToUpper(currency)]; {
+	case err != nil || !special:
+		return n, err
+	case digits == 3:
+		return n * 10, nil
+	case n%100 != 0:
+		return 0, fmt.Errorf("%s %s is not a whole number", sum, currency)
+	}
+	return n / 100, nil
+}
+
 func minor(rec any, path string) (int64, error) {
 	s := lookUp(rec, path)
 	if s == "" {
@@ -88,7 +105,7 @@ func (b books) postings() error {
 			return err
 		}
 		if got := posted[id]; got != amount && got != amount-back {
-			return fmt.Errorf("charge %s of %d cents (%d given back) is posted with %d", id, amount, back, got)
+			return fmt.Errorf("charge %s of %d minor units (%d given back) is posted with %d", id, amount, back, got)
 		}
 	}
 	return nil
@@ -103,7 +120,7 @@ func (b books) posted() (map[string]int64, error) {
 			return nil, err
 		}
 		for _, p := range all {
-			sum, err := cents(lookUp(p, field))
+			sum, err := units(lookUp(p, field), lookUp(p, "currency"))
 			if err != nil {
 				return nil, err
 			}
@@ -182,12 +199,12 @@ func (b books) bills() error {
 	for _, in := range all {
 		want := int64(0)
 		if lookUp(in, "status") == "AUTHORISED" {
-			if want, err = cents(lookUp(in, "amount_due")); err != nil {
+			if want, err = units(lookUp(in, "amount_due"), lookUp(in, "currency")); err != nil {
 				return err
 			}
 		}
 		if got := due[lookUp(in, "invoice_id")]; got != want {
-			return fmt.Errorf("%s: %d cents are due in Xero, %d open in Stripe", lookUp(in, "number"), want, got)
+			return fmt.Errorf("%s: %d minor units are due in Xero, %d open in Stripe", lookUp(in, "number"), want, got)
 		}
 	}
 	return nil

@@ -38,6 +38,7 @@ type world struct {
 	xero   *xero.Server
 	stripe *stripe.Server
 	gate   *gate
+	raced  *race  // the last one; nil: none yet
 	base   string // where the stand-ins listen
 	http   *http.Server
 	client *http.Client
