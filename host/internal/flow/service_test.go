@@ -120,7 +120,7 @@ func (s *service) list(req connector.ListRequest) connector.Page {
 	at, _ := strconv.Atoi(req.Cursor)
 	out := connector.Page{}
 	for at < len(s.changes) && len(out.Records) < req.PageSize {
-		if ref := s.changes[at]; ref.Entity == req.Entity {
+		if ref := s.changes[at]; ref.Entity == req.Entity && streamOf(s.records[ref]) == req.Stream {
 			rec := connector.Record{Entity: ref.Entity, ID: ref.ID, Gone: true}
 			if now := s.records[ref]; now != nil {
 				rec = connector.Record{Entity: ref.Entity, ID: ref.ID, Version: now.Version}
@@ -131,6 +131,14 @@ func (s *service) list(req connector.ListRequest) connector.Page {
 	}
 	out.Next, out.More = strconv.Itoa(at), at < len(s.changes)
 	return out
+}
+
+// streamOf says which stream a record is in: fees are in one of their own.
+func streamOf(rec *connector.Record) string {
+	if rec != nil && rec.Payment != nil && rec.Payment.Kind == connector.PaymentFee {
+		return "fees"
+	}
+	return ""
 }
 
 func (s *service) read(req connector.GetRequest) []connector.Record {
