@@ -193,9 +193,29 @@ func expect(w *world, ts *testscript.TestScript, args []string) error {
 	}
 	found, all, err := q.run(w, ts)
 	if err == nil && !want.is(len(found)) {
-		err = fmt.Errorf("found %d, want %s, of:\n%s", len(found), want, shown(all))
+		err = fmt.Errorf("found %d, want %s, of:\n%s", len(found), want, q.shown(all))
 	}
 	return err
+}
+
+// shown tells what the filters look at in each record; without filters all of it.
+func (q query) shown(all []any) string {
+	if len(q.filters) == 0 {
+		return shown(all)
+	}
+	var out strings.Builder
+	for _, rec := range all {
+		for _, f := range q.filters {
+			mark := " "
+			if !f.holds(rec) {
+				mark = " !"
+			}
+			fmt.Fprintf(&out, "%s%s=%q", mark, f.path, lookUp(rec, f.path))
+		}
+		out.WriteByte('\n')
+	}
+	text := out.String()
+	return text[:min(len(text), shownBytes)]
 }
 
 func shown(all []any) string {
@@ -227,7 +247,7 @@ func until(w *world, ts *testscript.TestScript, args []string) error {
 		return want.is(len(found)), err
 	})
 	if err != nil {
-		return fmt.Errorf("%w: found %d, want %s, of:\n%s", err, len(found), want, shown(all))
+		return fmt.Errorf("%w: found %d, want %s, of:\n%s", err, len(found), want, q.shown(all))
 	}
 	return nil
 }
