@@ -8,6 +8,7 @@ import (
 	stripe "github.com/stripe/stripe-go/v76"
 
 	"github.com/ml-connector/ml-connector/connector"
+	"github.com/ml-connector/ml-connector/money"
 )
 
 // payment reads a charge or a refund by its id. The prefix only says which to
@@ -72,8 +73,8 @@ func (cn *conn) recordOfCharge(ctx context.Context, ch *stripe.Charge) (*connect
 		return nil, connector.Errorf(connector.Invalid, op, "charge %s: %w", ch.ID, err)
 	}
 	pay := connector.Payment{
-		Kind: connector.PaymentReceipt, Status: status, Amount: amount, PaidAt: time.Unix(ch.Created, 0).UTC(),
-		Note: ch.FailureMessage, Marks: chargeMarks(ch, inv), Extra: chargeExtra(ch),
+		Kind: connector.PaymentReceipt, Status: status, Amount: amount, PaidAt: movedAt(ch.BalanceTransaction, ch.Created),
+		Settled: settled(ch.BalanceTransaction), Note: ch.FailureMessage, Marks: chargeMarks(ch, inv), Extra: chargeExtra(ch),
 	}
 	if inv != nil {
 		pay.InvoiceID, pay.Label = inv.ID, inv.Number
@@ -89,6 +90,33 @@ func (cn *conn) recordOfCharge(ctx context.Context, ch *stripe.Charge) (*connect
 	}
 	rec := withVersion(connector.Record{Entity: connector.EntityPayment, ID: ch.ID, Payment: &pay})
 	return &rec, nil
+}
+
+// movedAt is when money reached or left the account's balance. A bank debit gets
+// there days after its charge was made; made stands in until Stripe has booked it:
+// https://docs.stripe.com/api/balance_transactions/object
+func movedAt(bt *stripe.BalanceTransaction, made int64) time.Time {
+	if bt != nil && bt.Created > 0 {
+		made = bt.Created
+	}
+	return time.Unix(made, 0).UTC()
+}
+
+// settled is what moved the account's balance, before fees, in its own currency;
+// unset until Stripe has booked it.
+func settled(bt *stripe.BalanceTransaction) money.Amount {
+	if bt == nil || bt.Currency == "" {
+		return money.Amount{}
+	}
+	units := bt.Amount
+	if units < 0 { // it left
+		units = -units
+	}
+	a, err := fromUnits(units, bt.Currency)
+	if err != nil {
+		return money.Amount{}
+	}
+	return a
 }
 
 // invoiceOfCharge returns the invoice that a charge pays, or nil. The payment
@@ -142,7 +170,7 @@ func chargeExtra(ch *stripe.Charge) map[string]connector.Value {
 		out["payment_intent"] = connector.Value{Text: ch.PaymentIntent.ID}
 	}
 	if bt := ch.BalanceTransaction; bt != nil && bt.Currency != "" {
-		for name, units := range map[string]int64{"fee": bt.Fee, "net": bt.Net, "settled": bt.Amount} {
+		for name, units := range map[string]int64{"fee": bt.Fee, "net": bt.Net} {
 			if a, err := fromUnits(units, bt.Currency); err == nil {
 				out[name] = connector.Value{Money: a}
 			}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -35,7 +36,7 @@ func TestChargeAndRefunds(t *testing.T) {
 	got := *rec.Payment
 	fee := got.Extra["fee"].Money
 	want := connector.Payment{
-		Kind: connector.PaymentReceipt, Status: connector.PaymentSucceeded, Amount: nzd(11500), PaidAt: got.PaidAt,
+		Kind: connector.PaymentReceipt, Status: connector.PaymentSucceeded, Amount: nzd(11500), Settled: nzd(11500), PaidAt: got.PaidAt,
 		InvoiceID: inv, ContactID: cus, RefundIDs: []string{first, second, pending}, Label: "INV-1",
 		Marks: bill115("").Marks, Extra: got.Extra,
 	}
@@ -52,6 +53,7 @@ func TestChargeAndRefunds(t *testing.T) {
 	} {
 		re := *b.one(connector.EntityPayment, id).Payment
 		want.Kind, want.PaymentOf, want.InvoiceID, want.ContactID = connector.PaymentRefund, charge, inv, cus
+		want.Settled = want.Amount
 		want.Marks, want.Label, want.PaidAt, want.Note = bill115("").Marks, "INV-1", re.PaidAt, re.Note
 		if diff := cmp.Diff(want, re); diff != "" {
 			t.Errorf("refund %s (-want +got):\n%s", id, diff)
@@ -174,4 +176,30 @@ func TestPaymentsThatCannotBeMade(t *testing.T) {
 	b.fails(refundWrite("r1", "", 100), connector.Invalid, "no charge")
 	w = refundWrite("r1", "ch_1", 0)
 	b.fails(w, connector.Invalid, "cannot refund")
+}
+
+// A bank debit reaches the balance days after it began: that day counts, and
+// while it is on its way the day it began.
+func TestADebitIsPaidWhenItReachesTheBalance(t *testing.T) {
+	b := newBench(t)
+	b.ok(invoiceWrite("k1", "", bill115(b.customer("a"))), connector.Created)
+	began := time.Date(2025, 1, 30, 9, 0, 0, 0, time.UTC)
+	charge, err := b.srv.PayAt(began, "INV-1", stand.OutcomeAsync)
+	b.must(err)
+	pending := b.one(connector.EntityPayment, charge).Payment
+	if pending.Status != connector.PaymentPending || pending.Settled.IsSet() || !pending.PaidAt.Equal(began) {
+		t.Errorf("on its way: %s, settled %s, paid at %s", pending.Status, pending.Settled, pending.PaidAt)
+	}
+	arrived := began.AddDate(0, 0, 4)
+	_, err = b.srv.SettleAt(arrived, "INV-1", stand.OutcomeSuccess)
+	b.must(err)
+	paid := b.one(connector.EntityPayment, charge).Payment
+	if paid.Status != connector.PaymentSucceeded || paid.Settled != nzd(11500) || !paid.PaidAt.Equal(arrived) {
+		t.Errorf("arrived: %s, settled %s, paid at %s", paid.Status, paid.Settled, paid.PaidAt)
+	}
+	b.must(b.srv.FailCharge(charge))
+	failed := b.one(connector.EntityPayment, charge).Payment
+	if failed.Status != connector.PaymentFailed || failed.Note == "" {
+		t.Errorf("taken back: %s, %q", failed.Status, failed.Note)
+	}
 }

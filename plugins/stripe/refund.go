@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"time"
 
 	stripe "github.com/stripe/stripe-go/v76"
 
@@ -25,7 +24,7 @@ func (cn *conn) refundPayment(ctx context.Context, id string) (*connector.Record
 func (cn *conn) refund(ctx context.Context, id string) (*stripe.Refund, error) {
 	const op = "stripe: get refund"
 	p := &stripe.RefundParams{}
-	for _, field := range []string{"charge", "charge.payment_intent", "charge.invoice"} {
+	for _, field := range []string{"charge", "charge.payment_intent", "charge.invoice", "balance_transaction"} {
 		p.AddExpand(field)
 	}
 	var re *stripe.Refund
@@ -49,7 +48,7 @@ func (cn *conn) recordOfRefund(ctx context.Context, re *stripe.Refund) (*connect
 	}
 	pay := connector.Payment{
 		Kind: connector.PaymentRefund, Status: refundStatus(re.Status), Amount: amount,
-		PaidAt: time.Unix(re.Created, 0).UTC(), Note: refundNote(re), Marks: merged(re.Metadata),
+		PaidAt: movedAt(re.BalanceTransaction, re.Created), Settled: settled(re.BalanceTransaction), Note: refundNote(re), Marks: merged(re.Metadata),
 	}
 	ch := re.Charge
 	if ch != nil && ch.Object == "" { // only its id
