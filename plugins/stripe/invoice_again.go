@@ -33,6 +33,8 @@ func (b *bill) whyAgain(inv *stripe.Invoice) string {
 		return "due again: it was paid outside Stripe before"
 	case ch == nil:
 		return ""
+	case ch.Status == stripe.ChargeStatusFailed:
+		return fmt.Sprintf("due again: charge %s failed after it had paid", ch.ID)
 	case ch.Refunded:
 		return fmt.Sprintf("due again: charge %s was refunded", ch.ID)
 	case slices.Contains(b.posted, ch.ID):

@@ -124,6 +124,27 @@ func TestInvoiceReopensByRefunds(t *testing.T) {
 }
 
 // Somebody voids the new invoice: the charge before it is still seen.
+// A bank may take a debit back after it was booked. Then the receipt leaves the
+// books, and what is due is asked for again.
+func TestInvoiceReopensWhenItsDebitFailsLate(t *testing.T) {
+	b := newBench(t)
+	cus := b.customer("a")
+	first := b.ok(invoiceWrite("k1", "", bill115(cus)), connector.Created).ID
+	charge, err := b.srv.Pay("INV-1", stand.OutcomeAsync)
+	b.must(err)
+	_, err = b.srv.Settle("INV-1", stand.OutcomeSuccess)
+	b.must(err)
+	b.must(b.srv.FailCharge(charge))
+	out := b.ok(invoiceWrite("k2", first, reopened(cus, 11500)), connector.Created)
+	if rec := b.due(cus, 11500); rec.ID != out.ID || rec.Invoice.Marks[markSupersedes] != first {
+		t.Errorf("payable %+v, outcome %s, first %s", rec, out.ID, first)
+	}
+	if !strings.Contains(out.Reason, "charge "+charge+" failed after it had paid") {
+		t.Errorf("reason %q", out.Reason)
+	}
+	b.ok(invoiceWrite("k3", out.ID, reopened(cus, 11500)), connector.Unchanged)
+}
+
 func TestInvoiceAgainVoidedByHand(t *testing.T) {
 	b := newBench(t)
 	cus := b.customer("a")
