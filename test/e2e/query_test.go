@@ -41,6 +41,7 @@ var cliNouns = map[string][]string{
 	"all-links":   {"links", "list", "--all"},
 	"failures":    {"failures", "list"},
 	"audit":       {"audit", "list", "--limit", "1000"},
+	"skips":       {"audit", "list", "--kind", "skip", "--limit", "1000"},
 	"connections": {"connections", "list"},
 	"flows":       {"status"},
 }
@@ -198,13 +199,22 @@ func expect(w *world, ts *testscript.TestScript, args []string) error {
 	return err
 }
 
-// shown tells what the filters look at in each record; without filters all of it.
+// shown tells what the filters look at in each record, those that fit best first;
+// without filters all of it.
 func (q query) shown(all []any) string {
 	if len(q.filters) == 0 {
 		return shown(all)
 	}
+	held := func(rec any) (n int) {
+		for _, f := range q.filters {
+			if f.holds(rec) {
+				n++
+			}
+		}
+		return n
+	}
 	var out strings.Builder
-	for _, rec := range all {
+	for _, rec := range slices.SortedStableFunc(slices.Values(all), func(a, b any) int { return held(b) - held(a) }) {
 		for _, f := range q.filters {
 			mark := " "
 			if !f.holds(rec) {
