@@ -2,7 +2,7 @@
 // expressions becomes a checked [Recipe], and a source record becomes a
 // [Decision] about the record that the other service should hold.
 //
-//	file --Parse--> Recipe --Bind--> Params
+//	file, on those that it extends --Load--> Recipe --Bind--> Params
 //	Record, Params, needs --Flow.Evaluate--> Skip | Hold | Wait | Want
 //
 // [Parse] reports every mistake at once as [Diagnostics] with file, line and
@@ -21,7 +21,7 @@
 //
 // # What it never does
 //
-// The package is pure: no I/O but for the file that [Load] reads, no clock, no
+// The package is pure: no I/O but for the files that a [Library] reads, no clock, no
 // randomness, no floating point. A Recipe is immutable and safe for concurrent
 // use. The language is described in docs/recipes.md.
 package recipe

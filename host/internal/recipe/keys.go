@@ -21,10 +21,13 @@ const (
 var (
 	recipeKeys = keyTable{name: "a recipe", keys: []key{
 		{name: "recipe", doc: "The recipe's name, as in `run --recipe NAME`: lower case, digits, dashes.", required: true, schema: nameSchema},
+		{name: "extends", doc: "The recipe that this one is read on top of, by its name: in the same folder, or built in.", schema: nameSchema},
+		{name: "continues", doc: "With `extends`: whether it goes on with the links, cursors and work of that recipe, so that an owner can change from one to the other. Default `false`: it begins its own.", schema: schema{"type": "boolean"}},
 		{name: "description", doc: "One sentence for people.", schema: textSchema},
 		{name: "connections", doc: "The connections that the recipe needs, by the name that it uses for them.", required: true, schema: mapOf("connection")},
 		{name: "params", doc: "What the owner chooses.", schema: mapOf("param")},
 		{name: "checks", doc: "Asked of the connectors before the recipe starts.", schema: listOf("check")},
+		{name: "refuse", doc: "Choices of parameters that do not go together; the recipe does not start with them.", schema: listOf("refuse")},
 		{name: "retry", doc: "How often failed work is tried.", schema: refTo("retry")},
 		{name: "poll", doc: "How often each source is asked for changes. Default `1m`.", schema: durationSchema},
 		{name: "flows", doc: "What goes from where to where, by name.", required: true, schema: mapOf("flow")},
@@ -32,11 +35,13 @@ var (
 	}}
 	connectionKeys = keyTable{name: "a connection", keys: []key{
 		{name: "connector", doc: "The connector's name: `xero` is the plugin `ml-connector-plugin-xero`.", required: true, schema: nameSchema},
+		{name: "connection", doc: "The connection that is used, as `connections add` named it, unless `--connection` names another. Default: the name that the recipe uses.", schema: scalarSchema},
 	}}
 	paramKeys = keyTable{name: "a parameter", keys: []key{
 		{name: "type", doc: "`string`, `bool`, `int`, `decimal`, `date` or `duration`.", required: true, schema: enumOf(paramTypeNames()...)},
 		{name: "required", doc: "Whether the owner must choose a value. Default `false`.", schema: schema{"type": "boolean"}},
 		{name: "default", doc: "The value when none is chosen. For a date also `first_run`: the day on which the recipe first ran.", schema: scalarSchema},
+		{name: "lasting", doc: "Values that exclude each other for good: once the recipe has run with one of them, it does not start with another.", schema: schema{"type": "array", "items": scalarSchema, "minItems": 2}},
 		{name: "one_of", doc: "The only values that a string may have.", schema: schema{"type": "array", "items": scalarSchema, "minItems": 1}},
 		{name: "help", doc: "What it means, for people.", schema: textSchema},
 	}}
@@ -44,6 +49,10 @@ var (
 		{name: "connection", doc: "The connection that is asked.", required: true, schema: nameSchema},
 		{name: "posting_account", doc: "An expression of `params`: the account that must exist, be active and able to receive payments.", schema: expressionSchema},
 		{name: "counter_account", doc: "An expression of `params`: an account at the other end of what is posted, which must exist and be active. Empty: none.", schema: expressionSchema},
+	}}
+	refuseKeys = keyTable{name: "a refuse rule", keys: []key{
+		{name: "when", doc: "An expression of `params` that is true or false.", required: true, schema: expressionSchema},
+		{name: "because", doc: "What to choose instead: plain text, or an expression after `=`.", required: true, schema: textSchema},
 	}}
 	retryKeys = keyTable{name: "retry", keys: []key{
 		{name: "attempts", doc: "The most attempts. Default 8.", schema: integerSchema(1, attemptsMax)},

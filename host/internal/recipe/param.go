@@ -21,6 +21,7 @@ type Param struct {
 	Required bool
 	Default  string // empty: none
 	OneOf    []string
+	Lasting  []string // values that exclude each other once the recipe has run with one
 	Help     string
 }
 
@@ -155,10 +156,32 @@ func (r *Recipe) Bind(values map[string]string, first connector.Date) (Params, e
 			errs = append(errs, fmt.Errorf("parameter %s is required: %s", decl.Name, decl.Help))
 		}
 	}
+	if len(errs) == 0 {
+		errs = r.refused(p)
+	}
 	if len(errs) > 0 {
 		return Params{}, fmt.Errorf("recipe %s: %w", r.Name, errors.Join(errs...))
 	}
 	return p, nil
+}
+
+// refused says which of the chosen values do not go together.
+func (r *Recipe) refused(p Params) (errs []error) {
+	vars := map[string]any{"params": p.object()}
+	for _, rule := range r.refuse {
+		holds, err := rule.when.holds(vars)
+		because := ""
+		if err == nil && holds {
+			because, err = rule.because.text(vars)
+		}
+		switch {
+		case err != nil:
+			errs = append(errs, err)
+		case holds:
+			errs = append(errs, errors.New(because))
+		}
+	}
+	return errs
 }
 
 // bind is Bind, leaving out what is required and not given: reading such a

@@ -32,22 +32,28 @@ var reserved = []string{
 // parser reads one file into one recipe and collects what is wrong with it.
 type parser struct {
 	src    *source
+	stack  []layer // the file, and those below it
 	diags  Diagnostics
 	recipe *Recipe
 	at     map[string]place // where each flow begins, by name
 
-	paramsWrong bool // the declarations of params have a mistake
+	extends     place // where the file says what it extends
+	paramsWrong bool  // the declarations of params have a mistake
 }
 
-// Parse reads a recipe. The error is Diagnostics: every mistake of the file, in
-// order, or at least every one that does not follow from another.
-func Parse(file string, data []byte) (*Recipe, error) {
+// Parse reads a recipe that extends no other. The error is Diagnostics: every
+// mistake of the file, in order, or at least every one that does not follow from
+// another.
+func Parse(file string, data []byte) (*Recipe, error) { return Library{}.parse(file, data) }
+
+// parse reads a recipe on top of those of the library that it extends.
+func (l Library) parse(file string, data []byte) (*Recipe, error) {
 	p := &parser{
-		src:    newSource(file, data),
+		src:    newSource(file, data, 0),
 		recipe: &Recipe{file: file, Connections: map[string]ConnectionDecl{}},
 		at:     map[string]place{},
 	}
-	if root, ok := p.document(data); ok {
+	if root, ok := p.layers(p.src, data, l); ok {
 		p.readRecipe(root)
 	}
 	if len(p.diags) > 0 {
@@ -59,9 +65,7 @@ func Parse(file string, data []byte) (*Recipe, error) {
 func (p *parser) readRecipe(root node) {
 	keys := p.object(root, recipeKeys)
 	r := p.recipe
-	if n, ok := keys["recipe"]; ok {
-		r.Name = p.name(n)
-	}
+	p.readName(keys)
 	if n, ok := keys["description"]; ok {
 		r.Description, _ = p.text(n)
 	}
@@ -74,6 +78,9 @@ func (p *parser) readRecipe(root node) {
 	r.params = paramStruct(r.Params)
 	if n, ok := keys["checks"]; ok {
 		p.readChecks(n)
+	}
+	if n, ok := keys["refuse"]; ok {
+		r.refuse = p.readRules(n, refuseKeys, p.paramsScope())
 	}
 	p.readRetry(keys["retry"])
 	r.Poll = pollDefault
@@ -154,6 +161,9 @@ func (p *parser) readConnections(n node) {
 		if n, ok := keys["connector"]; ok {
 			decl.Connector = p.name(n)
 		}
+		if n, ok := keys["connection"]; ok {
+			decl.Connection, _ = p.text(n)
+		}
 		p.recipe.Connections[e.key] = decl
 	}
 }
@@ -164,6 +174,7 @@ func (p *parser) readParams(n node) {
 	for _, e := range p.mapping(n) {
 		p.identifier(e)
 		keys := p.object(e.value, paramKeys)
+		preset(keys)
 		param := Param{Name: e.key}
 		n, ok := keys["type"]
 		if !ok {
@@ -183,6 +194,9 @@ func (p *parser) readParams(n node) {
 		if n, ok := keys["one_of"]; ok {
 			p.readOneOf(n, &param)
 		}
+		if n, ok := keys["lasting"]; ok {
+			p.readLasting(n, &param)
+		}
 		if n, ok := keys["default"]; ok {
 			p.readDefault(n, &param)
 		}
@@ -199,6 +213,19 @@ func (p *parser) readOneOf(n node, param *Param) {
 	if param.Type != "string" {
 		p.report(n.at, n.path, "", "one_of is for parameters of type string")
 		param.OneOf = nil
+	}
+}
+
+func (p *parser) readLasting(n node, param *Param) {
+	for _, item := range p.list(n) {
+		text, ok := p.text(item)
+		switch {
+		case !ok:
+		case !slices.Contains(param.OneOf, text):
+			p.report(item.at, item.path, suggest(text, param.OneOf), "'%s' is not among one_of", text)
+		default:
+			param.Lasting = append(param.Lasting, text)
+		}
 	}
 }
 
@@ -222,7 +249,7 @@ func (p *parser) readDefault(n node, param *Param) {
 }
 
 func (p *parser) readChecks(n node) {
-	sc := p.scope([]*structType{p.recipe.params}, map[string]*cel.Type{"params": p.recipe.params.celType})
+	sc := p.paramsScope()
 	for _, item := range p.list(n) {
 		keys := p.object(item, checkKeys)
 		check := Check{}
@@ -269,11 +296,16 @@ func (p *parser) readRetry(n node) {
 	p.recipe.Retry = r
 }
 
+// paramsScope is what sees the parameters alone.
+func (p *parser) paramsScope() *scope {
+	return p.scope([]*structType{p.recipe.params}, map[string]*cel.Type{"params": p.recipe.params.celType})
+}
+
 // scope makes a scope; nil when our own tables are wrong, which a test excludes.
 func (p *parser) scope(own []*structType, vars map[string]*cel.Type) *scope {
 	sc, err := newScope(own, vars)
 	if err != nil {
-		p.report(place{1, 1}, "", "", "%s", err)
+		p.report(p.src.start(), "", "", "%s", err)
 		return nil
 	}
 	return sc

@@ -115,10 +115,8 @@ func (p *parser) flowNames() []string {
 
 // readFlow reads all that has expressions.
 func (p *parser) readFlow(f *Flow, keys map[string]node) {
-	params := p.recipe.params
 	if n, ok := keys["enabled"]; ok {
-		sc := p.scope([]*structType{params}, map[string]*cel.Type{"params": params.celType})
-		f.enabled = p.compile(sc, n, cel.BoolType)
+		f.enabled = p.compile(p.paramsScope(), n, cel.BoolType)
 	}
 	if n, ok := keys["also"]; ok {
 		p.readAlso(f, n)
@@ -292,8 +290,7 @@ func (p *parser) readRules(n node, table keyTable, sc *scope) []rule {
 }
 
 func (p *parser) readPolicy(f *Flow, n node) {
-	params := p.recipe.params
-	sc := p.scope([]*structType{params}, map[string]*cel.Type{"params": params.celType})
+	sc := p.paramsScope()
 	keys := p.object(n, policyKeys)
 	for _, pf := range policyStruct.fields {
 		if n, ok := keys[pf.name]; ok {

@@ -1,8 +1,6 @@
 package recipe
 
 import (
-	"fmt"
-	"os"
 	"strings"
 	"time"
 
@@ -12,6 +10,8 @@ import (
 // Recipe is a checked recipe. It is immutable and safe for concurrent use.
 type Recipe struct {
 	Name        string
+	Extends     string // the recipe that it is read on top of; may be empty
+	State       string // under which links, cursors and work are kept: its name, or that of a recipe that it continues
 	Description string
 	Connections map[string]ConnectionDecl // by the name that the recipe uses
 	Params      []Param                   // in the order of the file
@@ -22,11 +22,15 @@ type Recipe struct {
 
 	file   string
 	params *structType
+	refuse []rule // of choices
 	cases  []testCase
 }
 
 // ConnectionDecl says which connector a connection of the recipe needs.
-type ConnectionDecl struct{ Connector string }
+type ConnectionDecl struct {
+	Connector  string
+	Connection string // the connection to use unless the owner names another; empty: that of the recipe's own name
+}
 
 // Check is something to ask a connector before the recipe starts.
 type Check struct {
@@ -55,15 +59,9 @@ func (r Retry) Wait(attempt int) time.Duration {
 	return min(wait, r.Cap)
 }
 
-// Load reads a recipe file. The error is Diagnostics when the file is a wrong
-// recipe.
-func Load(path string) (*Recipe, error) {
-	data, err := os.ReadFile(path)
-	if err != nil {
-		return nil, fmt.Errorf("read recipe: %w", err)
-	}
-	return Parse(path, data)
-}
+// Load reads a recipe file, on top of those beside it that it extends. The error
+// is Diagnostics when one of them is a wrong recipe.
+func Load(path string) (*Recipe, error) { return Library{}.LoadFile(path) }
 
 // Flow returns the flow of that name, or nil.
 func (r *Recipe) Flow(name string) *Flow {

@@ -2,6 +2,8 @@ package recipe
 
 import (
 	"encoding/json"
+	"maps"
+	"slices"
 	"strings"
 
 	"cel.dev/cel-go/cel"
@@ -10,6 +12,8 @@ import (
 
 // schema is a fragment of JSON Schema, draft 2020-12.
 type schema map[string]any
+
+const defsPath = "#/$defs/"
 
 const durationPattern = `^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$`
 
@@ -24,7 +28,7 @@ var (
 	endSchema        = schema{"type": "string", "pattern": `^[a-z][a-z0-9-]*\.(` + strings.Join(entityNames(), "|") + `)(\.[a-z][a-z0-9_]*)?$`}
 )
 
-func refTo(name string) schema { return schema{"$ref": "#/$defs/" + name} }
+func refTo(name string) schema { return schema{"$ref": defsPath + name} }
 func mapOf(name string) schema {
 	return schema{"type": "object", "additionalProperties": refTo(name)}
 }
@@ -57,10 +61,15 @@ func Schema() []byte {
 		defs[t.body.name] = t.body.schema()
 		defs["map_"+t.body.name] = t.mapSchema()
 	}
-	root := recipeKeys.schema()
-	root["$schema"] = "https://json-schema.org/draft/2020-12/schema"
-	root["title"] = "ml-connector recipe"
-	root["$defs"] = defs
+	defs["recipe"] = recipeKeys.schema()
+	for _, name := range append(joined, "recipe") {
+		defs[name+"_over"] = defs[name].(schema).over()
+	}
+	defs["recipe_over"].(schema)["required"] = []string{"recipe", "extends"}
+	root := schema{
+		"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "ml-connector recipe", "$defs": defs,
+		"if": schema{"required": []string{"extends"}}, "then": refTo("recipe_over"), "else": refTo("recipe"),
+	}
 	out, err := json.MarshalIndent(root, "", "  ")
 	if err != nil {
 		return nil // not reached: maps of text, numbers and lists always marshal
@@ -78,6 +87,35 @@ func (t keyTable) schema() schema {
 		}
 	}
 	return schema{"type": "object", "additionalProperties": false, "properties": properties, "required": required}
+}
+
+// joined are the definitions of mappings that are joined with those of the recipe
+// that is extended: what is there already need not be said again.
+var joined = []string{"connection", "param", "retry", "flow", "sweep", "need", "policy"}
+
+// over returns the form of a mapping's schema in a recipe that extends another: no
+// key is required, nor are those of the mappings below it.
+func (s schema) over() schema {
+	out := maps.Clone(s)
+	delete(out, "required")
+	properties := schema{}
+	for name, p := range s["properties"].(schema) {
+		properties[name] = p.(schema).toOver()
+	}
+	out["properties"] = properties
+	return out
+}
+
+// toOver refers to the form of a mapping that a recipe has which extends another.
+func (s schema) toOver() schema {
+	out := maps.Clone(s)
+	if to, ok := s["$ref"].(string); ok && slices.Contains(joined, strings.TrimPrefix(to, defsPath)) {
+		out["$ref"] = to + "_over"
+	}
+	if each, ok := s["additionalProperties"].(schema); ok {
+		out["additionalProperties"] = each.toOver()
+	}
+	return out
 }
 
 // described returns a copy of s with a description.

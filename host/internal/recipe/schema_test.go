@@ -67,7 +67,7 @@ func (v validator) check(path string, value any, s map[string]any) []string {
 			out = append(out, v.object(path, keyword, value, s)...)
 		case "anyOf", "allOf", "if":
 			out = append(out, v.combine(path, keyword, value, s)...)
-		case "then":
+		case "then", "else":
 		default:
 			fail("the test does not know the keyword %s", keyword)
 		}
@@ -108,6 +108,9 @@ func (v validator) combine(path, keyword string, value any, s map[string]any) []
 	case "if":
 		if len(v.check(path, value, s[keyword].(map[string]any))) == 0 {
 			return v.check(path, value, s["then"].(map[string]any))
+		}
+		if otherwise, ok := s["else"].(map[string]any); ok {
+			return v.check(path, value, otherwise)
 		}
 	}
 	return out
