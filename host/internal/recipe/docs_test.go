@@ -64,6 +64,7 @@ func reference() string {
 		{"`connections.NAME`", connectionKeys},
 		{"`params.NAME`", paramKeys},
 		{"`checks[]`", checkKeys},
+		{"`refuse[]`", refuseKeys},
 		{"`retry`", retryKeys},
 		{"`flows.NAME`", flowKeys},
 		{"`also[]`", alsoKeys},

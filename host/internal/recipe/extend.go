@@ -12,7 +12,7 @@ import (
 
 // A recipe that extends another is read on top of it. Mappings are joined key by
 // key, at every depth; texts and lists take the place of what they extend. Only
-// checks add to those of the base: what had to be there still has to. A node
+// checks and refusals add to those of the base: what had to be so still has to. A node
 // knows what lies below it, so everything that reads the file reads both.
 
 // layersMax bounds a recipe and those that it extends. Three are a lot: the
@@ -136,7 +136,7 @@ func extended(base, own node) *node {
 		return &base
 	}
 	_, list := base.ast.(*ast.SequenceNode)
-	if _, ok := own.ast.(*ast.SequenceNode); ok && list && own.path == "checks" {
+	if _, ok := own.ast.(*ast.SequenceNode); ok && list && (own.path == "checks" || own.path == "refuse") {
 		return &base
 	}
 	return nil

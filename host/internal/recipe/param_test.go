@@ -1,6 +1,7 @@
 package recipe
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -143,5 +144,35 @@ func TestRetryWait(t *testing.T) {
 	}
 	if got := r.Wait(1 << 30); got != 5*time.Second {
 		t.Errorf("after very many attempts: got %s", got)
+	}
+}
+
+func TestChoicesThatDoNotGoTogether(t *testing.T) {
+	r := parsed(t, `
+recipe: choices
+connections: {a: {connector: aa}, b: {connector: bb}}
+params:
+  payouts: {type: string, default: "off", one_of: ["off", transfer]}
+  account: {type: string}
+refuse:
+  - {when: "params.payouts == 'transfer' && params.account == ''", because: "='payouts=' + params.payouts + ' needs an account'"}
+flows:
+  f: {from: a.contact, to: b.contact, map: {name: contact.name}}
+`)
+	for name, tt := range map[string]struct {
+		values map[string]string
+		want   string
+	}{
+		"neither":          {nil, ""},
+		"both":             {map[string]string{"payouts": "transfer", "account": "090"}, ""},
+		"one without":      {map[string]string{"payouts": "transfer"}, "recipe choices: payouts=transfer needs an account"},
+		"the other, alone": {map[string]string{"account": "090"}, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := r.Bind(tt.values, connector.Date{})
+			if got := fmt.Sprint(err); err != nil && got != tt.want || err == nil && tt.want != "" {
+				t.Errorf("got %v, want %q", err, tt.want)
+			}
+		})
 	}
 }

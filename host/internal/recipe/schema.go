@@ -45,7 +45,7 @@ func integerSchema(low, high int) schema {
 // the tables that Parse works with; what it cannot say, Parse still checks.
 func Schema() []byte {
 	defs := schema{
-		"connection": connectionKeys.schema(), "param": paramKeys.schema(), "check": checkKeys.schema(),
+		"connection": connectionKeys.schema(), "param": paramKeys.schema(), "check": checkKeys.schema(), "refuse": refuseKeys.schema(),
 		"retry": retryKeys.schema(), "also": alsoKeys.schema(), "sweep": sweepKeys.schema(), "skip": skipKeys.schema(),
 		"hold": holdKeys.schema(), "need": needKeys.schema(), "policy": policyKeys.schema(),
 		"test": testKeys.schema(), "side": sideKeys.schema(), "flow": flowSchema(),
