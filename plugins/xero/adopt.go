@@ -4,14 +4,17 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/ml-connector/ml-connector/connector"
 )
 
 // A person may have entered the payment before us. When the invoice has too
-// little due for the receipt, a payment of the same amount that bears no mark
-// and whose date is near is taken to be it. Payments cannot be changed, so a
+// little due for the receipt, a payment of the same amount in the clearing
+// account that bears no mark and whose date is near is taken to be it. One in
+// another account is other money: the customer paid twice, and what is left over
+// becomes an overpayment. Payments cannot be changed, so a
 // note in the invoice's history says which receipt it serves: without it a
 // second payment by the customer would be taken for the same one.
 
@@ -78,7 +81,7 @@ func (bk *book) candidates(p *posting) []paymentForm {
 			continue
 		}
 		amount, err := bk.amount(r.Amount)
-		if err != nil || amount != p.pay.Amount {
+		if err != nil || amount != p.pay.Amount || !p.account.holds(r) {
 			continue
 		}
 		if day := r.Date.date(); day.Before(p.trueDay.AddDays(-adoptDays)) || p.trueDay.AddDays(adoptDays).Before(day) {
@@ -87,6 +90,20 @@ func (bk *book) candidates(p *posting) []paymentForm {
 		out = append(out, r)
 	}
 	return out
+}
+
+// holds reports whether a payment stands in the account.
+func (a account) holds(r paymentForm) bool {
+	return sameID(r.Account.AccountID, a.AccountID) || a.Code != "" && r.Account.Code == a.Code
+}
+
+// paidElsewhere reports whether a person entered a payment of the receipt's
+// amount in another account.
+func (bk *book) paidElsewhere(p *posting) bool {
+	return slices.ContainsFunc(bk.rows, func(r paymentForm) bool {
+		amount, err := bk.amount(r.Amount)
+		return r.live() && !marked(r.Reference) && err == nil && amount == p.pay.Amount && !p.account.holds(r)
+	})
 }
 
 func historyPath(invoiceID string) string {

@@ -99,15 +99,15 @@ func (b *batch) confirmRows(ctx context.Context, books []*book) error {
 	return nil
 }
 
-// doubtful reports whether a nested payment without a reference may be the one
-// that is looked for.
+// doubtful reports whether a nested payment may be the one that is looked for: it
+// has no mark, and to tell it needs the account.
 func (bk *book) doubtful(p *posting) bool {
 	return slices.ContainsFunc(bk.rows, func(r paymentForm) bool {
-		if r.Reference != "" {
+		if marked(r.Reference) {
 			return false
 		}
 		amount, err := bk.amount(r.Amount)
-		return p.write.Attempt > 1 || err == nil && amount == p.pay.Amount
+		return p.write.Attempt > 1 && r.Reference == "" || err == nil && amount == p.pay.Amount
 	})
 }
 

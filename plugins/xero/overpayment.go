@@ -65,11 +65,11 @@ func (b *batch) bankSurplus(ctx context.Context, list []*posting, plans map[*pos
 			total, err := elements[i].Total.amount(p.pay.Amount.Currency())
 			el, ok = elements[i], err == nil && total == plans[p].surplus
 		}
-		b.judgeSurplus(p, plans[p], r, el, ok)
+		b.judgeSurplus(p, plans[p], books[strings.ToLower(p.pay.InvoiceID)], r, el, ok)
 	}
 }
 
-func (b *batch) judgeSurplus(p *posting, plan parts, r request, el bankForm, found bool) {
+func (b *batch) judgeSurplus(p *posting, plan parts, bk *book, r request, el bankForm, found bool) {
 	switch {
 	case !found:
 		p.fail(unpromised(r, "the answer does not say what became of the overpayment "+p.mark))
@@ -84,6 +84,9 @@ func (b *batch) judgeSurplus(p *posting, plan parts, r request, el bankForm, fou
 			id = el.OverpaymentID
 		}
 		reason := plan.surplus.String() + " more than was due became an overpayment"
+		if bk.paidElsewhere(p) {
+			reason += "; a person entered a payment of " + p.pay.Amount.String() + " in another account: delete that one if it is the same money"
+		}
 		if moved := b.movedReason(p); moved != "" {
 			reason += "; " + moved
 		}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -216,6 +217,45 @@ func TestReceiptAdoptsAPersonsPayment(t *testing.T) {
 	w.expect(w.pay(w.receipt(inv, "ch_00000002", "100.00"))[0], "created")
 	if over := w.s.Overpayments(); len(over) != 1 || over[0].Total != "100.00" {
 		t.Errorf("overpayments: %+v", over)
+	}
+}
+
+// Only what stands in the clearing account can be the customer's payment by card;
+// another payment is other money, and the customer has paid twice.
+func TestReceiptAdoptsInTheClearingAccountOnly(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name   string
+		person xero.PaymentDetails
+		want   string
+	}{
+		{name: "clearing account", person: xero.PaymentDetails{Account: "610"}, want: "adopted"},
+		{name: "clearing account, with words", person: xero.PaymentDetails{Account: "610", Reference: "card payment"}, want: "adopted"},
+		{name: "clearing account, long ago", person: xero.PaymentDetails{Account: "610", Date: "2025-01-31"}, want: "created"},
+		{name: "business bank", person: xero.PaymentDetails{Account: "090"}, want: "created"},
+		{name: "business bank, with words", person: xero.PaymentDetails{Account: "090", Reference: "thanks"}, want: "created"},
+		{name: "business bank, reconciled", person: xero.PaymentDetails{Account: "090", Reconciled: true}, want: "created"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, xero.Config{})
+			inv := w.invoice("100.00")
+			if _, err := w.s.PayInvoice(inv.Number, tt.person); err != nil {
+				t.Fatal(err)
+			}
+			write := w.receipt(inv, "ch_00000001", "100.00")
+			out := w.pay(write)[0]
+			w.expect(out, tt.want)
+			w.expect(w.pay(again(write))[0], map[string]string{"adopted": "adopted", "created": "unchanged"}[tt.want])
+			over := w.s.Overpayments()
+			if got := len(over) == 1; got != (tt.want == "created") {
+				t.Errorf("overpayments: %+v", over)
+			}
+			if got := strings.Contains(out.Reason, "in another account"); got != (tt.person.Account == "090") {
+				t.Errorf("reason: %s", out.Reason)
+			}
+		})
 	}
 }
 
