@@ -240,6 +240,17 @@ func (r *rooms) engine(selections []flow.Selection) (*flow.Engine, error) {
 	})
 }
 
+// lasting makes sure that the selections keep to the choices of earlier runs, and
+// with keep set holds later runs to theirs.
+func (r *rooms) lasting(ctx context.Context, selections []flow.Selection, keep bool) error {
+	for _, s := range selections {
+		if err := flow.Lasting(ctx, r.db, s, keep, time.Now()); err != nil {
+			return usageError{err}
+		}
+	}
+	return nil
+}
+
 // check makes sure that a selection can run before anything is started: the
 // connections exist and are of the right connector, the service knows us, and
 // the accounts that will be posted to can be.

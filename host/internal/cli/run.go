@@ -74,6 +74,9 @@ func (c *command) run(ctx context.Context, f runFlags) error {
 			return withRemedy(err)
 		}
 	}
+	if err := r.lasting(ctx, selections, true); err != nil {
+		return err
+	}
 	e, err := r.engine(selections)
 	if err != nil {
 		return err

@@ -64,6 +64,9 @@ func (c *command) sync(ctx context.Context, f syncFlags) error {
 			return withRemedy(err)
 		}
 	}
+	if err := r.lasting(ctx, selections, !f.dryRun); err != nil {
+		return err
+	}
 	e, err := r.engine(selections)
 	if err != nil {
 		return err
