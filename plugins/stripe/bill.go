@@ -35,6 +35,7 @@ type bill struct {
 	dueAt       int64 // Unix seconds; Stripe refuses a time that is past
 	effectiveAt int64 // printed date of issue; 0: the day of finalizing
 	bareIntent  bool  // Stripe refused marks on the payment intent
+	unmailed    bool  // Stripe refused to send it: the customer has no e-mail address
 }
 
 type customField struct{ name, value string }
@@ -139,7 +140,6 @@ func (b *bill) params(after string) *stripe.InvoiceParams {
 	}
 	p := &stripe.InvoiceParams{
 		Customer: stripe.String(b.customer), Currency: stripe.String(string(b.currency)),
-		CollectionMethod: stripe.String(string(stripe.InvoiceCollectionMethodSendInvoice)), DueDate: stripe.Int64(b.dueAt),
 		// We alone move it on: Stripe sends nothing and finalizes nothing by itself.
 		AutoAdvance: stripe.Bool(false),
 		// Nothing may change the sum: no items that wait on the customer, no
@@ -148,6 +148,13 @@ func (b *bill) params(after string) *stripe.InvoiceParams {
 		Discounts:                   []*stripe.InvoiceDiscountParams{},
 		AutomaticTax:                &stripe.InvoiceAutomaticTaxParams{Enabled: stripe.Bool(false)},
 		Description:                 stripe.String(b.memo), Metadata: marks,
+	}
+	p.CollectionMethod, p.DueDate = stripe.String(string(stripe.InvoiceCollectionMethodSendInvoice)), stripe.Int64(b.dueAt)
+	if b.unmailed {
+		// Of the other kind, which has no due date. Without auto_advance Stripe
+		// charges nobody by itself, and its page can be paid all the same.
+		// https://docs.stripe.com/api/invoices/object#invoice_object-auto_advance
+		p.CollectionMethod, p.DueDate = stripe.String(string(stripe.InvoiceCollectionMethodChargeAutomatically)), nil
 	}
 	if b.effectiveAt != 0 {
 		p.EffectiveAt = stripe.Int64(b.effectiveAt)

@@ -25,6 +25,12 @@ const (
 // request under that key is over, so a look now tells what became of it.
 var errReplayed = errors.New("the failed answer to an earlier request")
 
+// errNoMail is the cause of a refusal of an invoice that is to be sent to a
+// customer without an e-mail address. Stripe gives it no code.
+var errNoMail = errors.New("the customer has no e-mail address")
+
+const noMailText = "Missing email"
+
 // paramError is the cause of a refusal of one parameter, permissionError that of
 // a refusal for want of a permission.
 type (
@@ -120,6 +126,8 @@ func (ex *exchange) refused(op string, se *stripe.Error) error {
 	case se.Type == stripe.ErrorTypeIdempotency:
 		e.Kind = connector.Invalid
 		e.Remedy = "An earlier request used the same idempotency key for something else. Look at the record in Stripe, then replay."
+	case strings.HasPrefix(se.Msg, noMailText):
+		e.Kind, e.Err = connector.Invalid, errNoMail
 	default:
 		e.Kind, e.Err = connector.Invalid, paramError(se.Param)
 	}

@@ -170,13 +170,17 @@ func summedUp(inv *connector.Invoice, all []line, total money.Amount) ([]line, e
 }
 
 func groupText(code string, n int) string {
-	switch {
-	case code == textTax, code == textRound:
-		return code
-	case code == "":
-		return fmt.Sprintf("%d items", n)
+	items := fmt.Sprintf("%d items", n)
+	if n == 1 {
+		items = "1 item"
 	}
-	return cut(fmt.Sprintf("%d items, tax code %s", n, code), lineTextMax)
+	switch code {
+	case textTax, textRound:
+		return code
+	case "":
+		return items
+	}
+	return cut(items+", tax code "+code, lineTextMax)
 }
 
 func summaryText(inv *connector.Invoice) string {

@@ -167,8 +167,9 @@ func planKept(b *bill, inv *stripe.Invoice) step {
 // planDraft completes a draft that was cut, if all of it is wanted.
 func planDraft(b *bill, inv *stripe.Invoice, after string) step {
 	add, fits := missing(b.lines, linesOf(inv))
+	unmailed := inv.CollectionMethod == stripe.InvoiceCollectionMethodChargeAutomatically
 	fits = fits && inv.Customer != nil && inv.Customer.ID == b.customer && inv.Currency == b.currency &&
-		inv.DueDate == b.dueAt && inv.EffectiveAt == b.effectiveAt && inv.Description == b.memo && carries(inv.Metadata, b.marks) &&
+		(unmailed || inv.DueDate == b.dueAt) && inv.EffectiveAt == b.effectiveAt && inv.Description == b.memo && carries(inv.Metadata, b.marks) &&
 		inv.Metadata[markSupersedes] == after
 	switch {
 	case !fits:

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	stripe "github.com/stripe/stripe-go/v76"
@@ -12,24 +13,33 @@ import (
 
 // create makes the draft. Should the due date have passed since the intent was
 // stored, one that fits Stripe's clock takes its place: nothing was made yet.
+// For a customer without an e-mail address it is made without one.
 func (r *run) create(ctx context.Context, s step) error {
 	err := r.sendDraft(ctx, s)
-	if !wrongParam(err, "due_date") {
-		return err
+	if wrongParam(err, "due_date") {
+		if late, ok := r.laterDue(ctx); ok {
+			r.b.dueAt = late
+			err = r.sendDraft(ctx, s)
+		}
 	}
-	late, ok := r.laterDue(ctx)
-	if !ok {
-		return err
+	if errors.Is(err, errNoMail) && !r.b.unmailed {
+		r.b.unmailed = true
+		if s.why == "" {
+			s.why = "without a due date in Stripe, because the customer has no e-mail address"
+		}
+		err = r.sendDraft(ctx, s)
 	}
-	r.b.dueAt = late
-	return r.sendDraft(ctx, s)
+	return err
 }
 
 func (r *run) sendDraft(ctx context.Context, s step) error {
 	const op = "stripe: create invoice"
-	p := r.b.params(s.after)
+	p, name := r.b.params(s.after), "invoice"
+	if r.b.unmailed { // a refusal may be remembered under the first key
+		name = "invoice-unmailed"
+	}
 	var inv *stripe.Invoice
-	replayed, err := r.send(ctx, op, "invoice", &p.Params, func() (err error) {
+	replayed, err := r.send(ctx, op, name, &p.Params, func() (err error) {
 		inv, err = r.cn.api.Invoices.New(p)
 		return err
 	})

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -91,6 +92,46 @@ func TestInvoiceWhileEarlierRequestIsInFlight(t *testing.T) {
 		}
 	}
 	t.Fatal("does not end")
+}
+
+// A customer whom nobody can write to gets an invoice that can be paid all the
+// same, once, also when the making of it was cut.
+func TestInvoiceForCustomerWithoutMail(t *testing.T) {
+	for _, tt := range []struct{ name, cutAt string }{
+		{"at once", ""}, {"cut at the draft", "/v1/invoices"}, {"cut at a line", "/v1/invoiceitems"}, {"cut at the mark", "/v1/payment_intents/"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			b := newBench(t)
+			cus := b.ok(contactWrite("a", connector.Contact{Name: "No Mail Ltd", Marks: map[string]string{"xero_contact_id": "c-a"}}), connector.Created).ID
+			w := invoiceWrite("k1", "", bill115(cus))
+			if tt.cutAt != "" {
+				skip := 0
+				if tt.cutAt == "/v1/invoices" {
+					skip = 1 // the one that is refused
+				}
+				b.srv.Faults().Add(sandbox.Fault{Method: "POST", Path: tt.cutAt, Kind: sandbox.FaultResetAfter, Skip: skip, Times: 1})
+				b.fails(w, connector.UnknownOutcome, "")
+				b.srv.ClearFaults()
+				w = again(w)
+			}
+			out := b.upsert(w)
+			if out.Err != nil {
+				t.Fatal(out.Err)
+			}
+			rec := b.due(cus, 11500)
+			if !rec.Invoice.DueDate.IsZero() || rec.Invoice.PayURL == "" {
+				t.Errorf("due on %s, to be paid at %q", rec.Invoice.DueDate, rec.Invoice.PayURL)
+			}
+			if tt.cutAt == "" && !strings.Contains(out.Reason, "no e-mail address") {
+				t.Errorf("reason %q", out.Reason)
+			}
+			b.srv.ResetCalls()
+			b.ok(invoiceWrite("k2", out.ID, bill115(cus)), connector.Unchanged)
+			if calls := b.srv.Calls(); calls.Writes != 0 {
+				t.Errorf("a second run writes: %+v", calls)
+			}
+		})
+	}
 }
 
 // A person deleted the draft between two attempts: the answer that Stripe

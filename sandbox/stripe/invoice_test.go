@@ -48,6 +48,19 @@ func TestDueDate(t *testing.T) {
 	}
 }
 
+// Nobody can be sent an invoice without an address; to be charged automatically
+// none is needed.
+func TestInvoiceNeedsAnAddressToBeSent(t *testing.T) {
+	b := newBench(t, stripe.Config{})
+	cus, err := b.srv.CreateCustomer(stripe.CustomerFields{Name: stripego.String("No Mail Ltd")})
+	b.must(err)
+	got := b.do("POST", "/v1/invoices", "customer="+cus, "collection_method=send_invoice", "days_until_due=3")
+	if got.status != 400 || !strings.HasPrefix(got.errorField("message"), "Missing email.") {
+		t.Errorf("sent: %s", got.raw)
+	}
+	b.ok(b.do("POST", "/v1/invoices", "customer="+cus, "auto_advance=false"))
+}
+
 func TestFinalize(t *testing.T) {
 	tests := []struct {
 		name     string

@@ -115,6 +115,9 @@ func (s *Server) readDue(p *params, next *invoice) {
 	case next.method == chargeAutomatically && due:
 		p.fail(refuse("", "due_date", "You can only set due_date or days_until_due if the collection method is send_invoice."))
 	}
+	if x, ok := s.customers.get(next.customer); ok && next.method == sendInvoice && x.email == "" {
+		p.fail(refuse("", "", "Missing email. In order to create invoices that are sent to the customer, the customer must have a valid email."))
+	}
 }
 
 func (inv *invoice) dueInDays(now time.Time) int64 {
