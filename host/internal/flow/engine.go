@@ -2,6 +2,7 @@ package flow
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -82,8 +83,8 @@ type Config struct {
 type Engine struct {
 	cfg    Config
 	log    hclog.Logger
-	plans  map[string]*plan // by recipe name
-	order  []string         // recipe names as selected
+	plans  map[string]*plan // by the recipe's state, under which all its rows are kept
+	order  []string         // states as selected
 	reads  *gatherer[string, *connector.Record]
 	writes *gatherer[connector.Write, connector.Outcome]
 	fresh  *shelf
@@ -105,6 +106,10 @@ func (p *plan) connection(end recipe.End) string {
 	return end.Connection
 }
 
+// ErrOneState says that two selected recipes would work on the same links,
+// cursors and work: one recipe twice, or one that goes on with another's state.
+var ErrOneState = errors.New("two recipes with one state")
+
 // New checks the selections and returns an Engine. It starts nothing.
 func New(cfg Config) (*Engine, error) {
 	if cfg.Log == nil {
@@ -123,8 +128,9 @@ func New(cfg Config) (*Engine, error) {
 	e.fresh = newShelf(e.now)
 	e.queued.of = e.countQueued
 	for _, s := range cfg.Selections {
-		if _, twice := e.plans[s.Recipe.Name]; twice {
-			return nil, fmt.Errorf("recipe %s is selected twice", s.Recipe.Name)
+		state := s.Recipe.State
+		if other, taken := e.plans[state]; taken {
+			return nil, fmt.Errorf("%w: %s and %s keep it under %s: select one of them", ErrOneState, other.Recipe.Name, s.Recipe.Name, state)
 		}
 		p := &plan{Selection: s, enabled: map[string]bool{}}
 		for _, f := range s.Recipe.Flows {
@@ -134,8 +140,8 @@ func New(cfg Config) (*Engine, error) {
 			}
 			p.enabled[f.Name] = on
 		}
-		e.plans[s.Recipe.Name] = p
-		e.order = append(e.order, s.Recipe.Name)
+		e.plans[state] = p
+		e.order = append(e.order, state)
 	}
 	return e, nil
 }

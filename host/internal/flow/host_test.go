@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"sync"
 	"testing"
+	"testing/fstest"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -104,7 +105,9 @@ func newWorld() *world { return &world{newService("a"), newService("b"), newConn
 
 func parsed(t testing.TB, text string) *recipe.Recipe {
 	t.Helper()
-	r, err := recipe.Parse("pair.yaml", []byte(text))
+	// Under a name of its own, so that it can extend the pair.
+	lib := recipe.Library{BuiltIn: fstest.MapFS{"pair.yaml": {Data: []byte(pairRecipe)}, "tested.yaml": {Data: []byte(text)}}}
+	r, err := lib.Load("tested")
 	if err != nil {
 		t.Fatal(err)
 	}

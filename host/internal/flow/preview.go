@@ -106,8 +106,8 @@ func (e *Engine) PreviewWork(ctx context.Context, id int64) (Wish, error) {
 	if err != nil {
 		return Wish{}, err
 	}
-	if e.plans[w.Recipe] == nil {
-		return Wish{}, fmt.Errorf("recipe %s of entry %d is not selected", w.Recipe, id)
+	if p := e.plans[w.Recipe]; p == nil || p.Recipe.Flow(w.Flow) == nil {
+		return Wish{}, fmt.Errorf("no recipe with flow %s of entry %d is selected", w.Flow, id)
 	}
 	return e.previewHint(ctx, hint{recipe: w.Recipe, flow: w.Flow, ref: w.Source})
 }

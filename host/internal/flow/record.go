@@ -20,6 +20,9 @@ func (r *run) append(ctx context.Context, tx *db.Tx, en audit.Entry) error {
 	if r.w.Label != "" {
 		en.Detail["label"] = r.w.Label
 	}
+	if r.plan != nil && r.plan.Recipe.Name != r.w.Recipe { // whose rules they were, not only whose state
+		en.Detail["recipe"] = r.plan.Recipe.Name
+	}
 	en.At = r.now()
 	_, err := r.cfg.Audit.Append(ctx, tx, en)
 	return err

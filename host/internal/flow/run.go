@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/ml-connector/ml-connector/connector"
@@ -48,6 +49,9 @@ func (e *Engine) Run(ctx context.Context, a job.Attempt) job.Result {
 	if r.plan != nil {
 		r.flow = r.plan.Recipe.Flow(w.Flow)
 	}
+	if r.flow == nil && r.plan != nil && w.look {
+		return r.foreign(ctx)
+	}
 	if r.flow == nil {
 		return r.rest(ctx, fmt.Sprintf("recipe %s with flow %s is not running", w.Recipe, w.Flow), unselectedWait)
 	}
@@ -62,6 +66,18 @@ func (e *Engine) Run(ctx context.Context, a job.Attempt) job.Result {
 		return r.failed(ctx, err)
 	}
 	return res
+}
+
+// foreign gives a replay back to the person who asked for it: the recipe that
+// runs goes on with the state of one that had the flow, and has no such flow.
+func (r *run) foreign(ctx context.Context) job.Result {
+	name := r.plan.Recipe.Name
+	remedy := fmt.Sprintf("run a recipe that has flow %s instead of %s, then replay", r.w.Flow, name)
+	reason := r.w.Reason
+	if r.w.Remedy != remedy { // it was not given back before
+		reason = strings.TrimSuffix(fmt.Sprintf("recipe %s, which runs, has no flow %s; before that: %s", name, r.w.Flow, reason), "; before that: ")
+	}
+	return r.dead(ctx, connector.Errorf(connector.Conflict, "", "%s", reason).WithRemedy("%s", remedy), Held)
 }
 
 // attempt reads the steps aloud: settle what is open, read, evaluate, intend,

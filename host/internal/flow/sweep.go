@@ -44,7 +44,7 @@ func (e *Engine) Sweep(ctx context.Context) (int, error) {
 // begins anew: what it queued before is then under way, and left alone.
 func (e *Engine) sweepFlow(ctx context.Context, p *plan, f *recipe.Flow) (int, error) {
 	began := e.now()
-	last, err := e.lastSweep(ctx, p.Recipe.Name, f.Name)
+	last, err := e.lastSweep(ctx, p.Recipe.State, f.Name)
 	if err != nil {
 		return 0, err
 	}
@@ -56,7 +56,7 @@ func (e *Engine) sweepFlow(ctx context.Context, p *plan, f *recipe.Flow) (int, e
 	if err != nil || c.Paused() {
 		return 0, err // a paused one is swept as soon as a person has acted
 	}
-	s := sweep{recipe: p.Recipe.Name, flow: f.Name, connection: c.Name, entity: f.From.Entity, all: last.IsZero()}
+	s := sweep{recipe: p.Recipe.State, flow: f.Name, connection: c.Name, entity: f.From.Entity, all: last.IsZero()}
 	for more := true; more; {
 		err := e.cfg.DB.Update(ctx, func(tx *db.Tx) (err error) {
 			if more, err = e.sweepOn(ctx, tx, &s); err != nil || more {
