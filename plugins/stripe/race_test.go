@@ -1,11 +1,13 @@
 package main
 
 import (
+	"strings"
 	"testing"
 
 	stripe "github.com/stripe/stripe-go/v76"
 
 	"github.com/ml-connector/ml-connector/connector"
+	"github.com/ml-connector/ml-connector/money"
 	stand "github.com/ml-connector/ml-connector/sandbox/stripe"
 )
 
@@ -135,5 +137,24 @@ func TestPlanRefusesAnOpenInvoiceNobodyCanPay(t *testing.T) {
 	inv.Currency, inv.Customer.ID = "nzd", "cus_2"
 	if s := plan(b, []*stripe.Invoice{inv}); s.do != actVoid {
 		t.Errorf("another customer: %+v", s)
+	}
+}
+
+// Stripe charges nothing below its minimum in the account's own currency, which is
+// not known beforehand: what it makes of such an invoice is told as it is.
+func TestInvoiceBelowTheAccountsOwnMinimum(t *testing.T) {
+	b := newBench(t)
+	cus := b.customer("a")
+	due := money.MustNew(90, "KWD") // 0.49 NZD at the stand-in's rate
+	inv := bill115(cus)
+	inv.Currency, inv.Total, inv.AmountDue, inv.TaxMode = "KWD", due, due, connector.TaxNone
+	inv.Lines = []connector.InvoiceLine{{Description: "All", Amount: due}}
+	w := invoiceWrite("k1", "", inv)
+	for range 2 {
+		err := b.fails(w, connector.Conflict, "less than Stripe charges: it became a debt on the customer's balance")
+		if !strings.Contains(err.Remedy, "to zero in Stripe") {
+			t.Errorf("remedy %q", err.Remedy)
+		}
+		w = again(w)
 	}
 }
