@@ -28,14 +28,15 @@ type testCase struct {
 	flow *Flow
 	in   Input
 
-	outcome string         // the key of the expected decision: "want", "skip", "hold", "waits_for", or ""
-	text    string         // for skip, hold and waits_for
+	outcome string         // the key of the expected decision: "want", "skip", "hold", "waits_for", "nothing", or ""
+	text    string         // for all of these but want
 	want    map[string]any // canonical; nil values must be unset
 	policy  map[string]any
 	expand  []string
 	records []string
 	enabled *bool
 	sweep   *bool
+	merge   *mergeCase // nil: the record alone decides
 
 	expectsExpand, expectsRecords bool
 }
@@ -88,7 +89,13 @@ func (c testCase) run() error {
 		if err != nil {
 			return err
 		}
-		errs = append(errs, c.compare(d))
+		var why []string
+		if c.merge != nil {
+			if d, why, err = c.merge.decide(c.flow, c.in, d); err != nil {
+				return err
+			}
+		}
+		errs = append(errs, c.compare(d, why))
 	}
 	return errors.Join(errs...)
 }
@@ -100,9 +107,13 @@ func sameIDs(what string, got, want []string) error {
 	return fmt.Errorf("%s: got [%s], want [%s]", what, strings.Join(got, " "), strings.Join(want, " "))
 }
 
-// compare compares a decision with the expected one.
-func (c testCase) compare(d Decision) error {
-	got, texts := d.describe()
+// compare compares a decision with the expected one. An empty decision is that
+// nothing is to be written, for the reasons in why.
+func (c testCase) compare(d Decision, why []string) error {
+	got, texts := "nothing", why
+	if d != (Decision{}) {
+		got, texts = d.describe()
+	}
 	if got != c.outcome {
 		return fmt.Errorf("got %s: %s; want %s", got, strings.Join(texts, "; "), c.outcome)
 	}
@@ -220,6 +231,7 @@ func (p *parser) readGiven(c *testCase, item node, keys map[string]node) {
 		c.in.TargetID, _ = p.text(n)
 		c.in.Linked = true
 	}
+	p.readMerge(c, keys)
 	if n, ok := keys["needs"]; ok {
 		c.in.Needs = p.readTexts(n)
 		for _, name := range sortedKeys(c.in.Needs) {
@@ -289,7 +301,7 @@ func (p *parser) readTexts(n node) map[string]string {
 
 // readExpected reads what a case expects.
 func (p *parser) readExpected(c *testCase, item node, keys map[string]node) {
-	for _, outcome := range []string{"want", "skip", "hold", "waits_for"} {
+	for _, outcome := range []string{"want", "skip", "hold", "waits_for", "nothing"} {
 		n, ok := keys[outcome]
 		if !ok {
 			continue
@@ -321,7 +333,7 @@ func (p *parser) readExpected(c *testCase, item node, keys map[string]node) {
 	}
 	ofRecord := c.outcome != "" || c.expectsExpand || c.expectsRecords || c.sweep != nil
 	if !ofRecord && c.enabled == nil {
-		p.report(item.at, item.path, "add want, skip, hold, waits_for, expand, sweep, records or enabled", "the test expects nothing")
+		p.report(item.at, item.path, "add want, skip, hold, waits_for, nothing, expand, sweep, records or enabled", "the test expects nothing")
 	}
 	if _, given := keys["record"]; !given && ofRecord {
 		p.report(item.at, item.path, "", "the test needs a record")
@@ -367,18 +379,23 @@ func (p *parser) readRecord(n node, c *testCase, keys map[string]node) {
 			ours = append(ours, string(a.entity))
 		}
 	}
+	p.readRecordOf(n, ours, &c.in.Record)
+}
+
+// readRecordOf reads a record whose body is one of those entities.
+func (p *parser) readRecordOf(n node, ours []string, rec *connector.Record) {
 	shared := newStruct("record", "", nil, recordFields()...)
 	for _, e := range p.mapping(n) {
 		f, isField := shared.field(e.key)
 		switch {
 		case isField:
-			p.readField(e.value, f, &c.in.Record)
+			p.readField(e.value, f, rec)
 		case slices.Contains(ours, e.key):
 			table := tableOf(connector.Entity(e.key))
 			ptr := table.body.construct()
 			p.readStruct(e.value, table.body, ptr)
-			table.attach(&c.in.Record, ptr)
-			c.in.Record.Entity = table.entity
+			table.attach(rec, ptr)
+			rec.Entity = table.entity
 		default:
 			p.report(e.keyAt, e.value.path, suggest(e.key, append(shared.fieldNames(), ours...)),
 				"unknown field '%s' in a record of %s", e.key, listed(ours))

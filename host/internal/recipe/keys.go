@@ -74,6 +74,7 @@ var (
 		{name: "expand", doc: "An expression: ids of further records of the same entity that this record brings along. Asked of every record, also of a skipped one.", schema: expressionSchema},
 		{name: "sweep", doc: "Which records are looked at again from time to time, though their source told of no change.", schema: refTo("sweep")},
 		{name: "policy", doc: "What the owner chose, handed to the connector with each write.", schema: refTo("policy")},
+		{name: "owns", doc: "Fields of `map` that this flow has the last word on; its inverse writes them only when it makes the record, or while they are empty. A field that neither owns goes to the record that changed last.", schema: schema{"type": "array", "items": textSchema}},
 		{name: "map", doc: "The wanted record: an expression for each field of the target entity. A field without one is left alone.", required: true, schema: schema{"type": "object"}},
 	}}
 	sweepKeys = keyTable{name: "a sweep", keys: []key{
@@ -110,10 +111,13 @@ var (
 		{name: "record", doc: "The source record: `id`, `version`, `updated_at`, `gone`, and the body under the entity's name.", schema: refTo("record")},
 		{name: "linked", doc: "Whether the record has a target already. Default `false`.", schema: schema{"type": "boolean"}},
 		{name: "target_id", doc: "Its id there; implies `linked`.", schema: scalarSchema},
+		{name: "agreed", doc: "The fields that both sides last agreed on, of a flow with an inverse; implies `linked`.", schema: schema{"type": "object"}},
+		{name: "there", doc: "The target's record as it is now, as `record`. Default: as agreed.", schema: refTo("record")},
 		{name: "needs", doc: "What the needs resolve to, by name.", schema: schema{"type": "object", "additionalProperties": scalarSchema}},
 		{name: "want", doc: "Expected: the wanted record under its entity's name, and `policy`. Only the fields that are listed are compared; an empty one must be unset.", schema: refTo("want")},
 		{name: "skip", doc: "Expected: skipped, with this in the reason.", schema: textSchema},
 		{name: "hold", doc: "Expected: held, with this in the reason or the remedy.", schema: textSchema},
+		{name: "nothing", doc: "Expected, with `agreed`: nothing is to be written, with this among the reasons; `''` for any.", schema: textSchema},
 		{name: "waits_for", doc: "Expected: waits for this need.", schema: textSchema},
 		{name: "expand", doc: "Expected: exactly these ids are brought along.", schema: scalarsSchema},
 		{name: "sweep", doc: "Expected: whether the flow's sweeps look at the record again.", schema: schema{"type": "boolean"}},

@@ -41,6 +41,11 @@ func (p *parser) readFlows(n node) {
 			p.readFlow(d.flow, d.keys)
 		}
 	}
+	for _, d := range drafts {
+		if n, ok := d.keys["owns"]; ok && len(d.flow.fields) > 0 {
+			p.readOwns(d.flow, n)
+		}
+	}
 	p.refuseCycles()
 }
 

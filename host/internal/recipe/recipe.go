@@ -137,6 +137,7 @@ type Flow struct {
 	needsType *structType // of `needs` in the flow's expressions
 	expand    *expression // nil: nothing
 	fields    []mapping
+	owns      []string // fields of the target that the flow has the last word on
 	policy    []mapping
 }
 
