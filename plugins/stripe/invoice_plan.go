@@ -211,7 +211,7 @@ func byBalance(inv *stripe.Invoice) bool {
 }
 
 func balanceConflict(inv *stripe.Invoice) error {
-	if inv.EndingBalance > inv.StartingBalance { // less than the minimum in the account's own currency
+	if inv.EndingBalance > max(inv.StartingBalance, 0) { // less than the minimum in the account's own currency
 		return connector.Errorf(connector.Conflict, "stripe: upsert invoice",
 			"the amount is less than Stripe charges: it became a debt on the customer's balance by invoice %s, and nothing was charged", inv.ID).
 			WithRemedy("Set the customer's balance to zero in Stripe, and collect the amount in another way or write it off.")

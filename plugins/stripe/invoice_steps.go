@@ -165,6 +165,8 @@ func (r *run) assertOpen(ctx context.Context, id string) error {
 		return nil
 	case inv.Status == stripe.InvoiceStatusPaid && byCharge(inv):
 		return nil // somebody was very fast
+	case inv.Status == stripe.InvoiceStatusPaid && byBalance(inv):
+		return balanceConflict(inv)
 	case inv.Status == stripe.InvoiceStatusOpen && !inFlight(inv):
 		refusal := connector.Errorf(connector.Conflict, op, "Stripe asks for %s instead of %s; invoice %s was made void", r.show(inv.AmountRemaining), r.b.due, id).
 			WithRemedy("Set the customer's balance to zero in Stripe and look for discounts and taxes, then replay.")
