@@ -33,6 +33,7 @@ type bill struct {
 	memo        string
 	fields      []customField
 	dueAt       int64 // Unix seconds; Stripe refuses a time that is past
+	onTime      bool  // dueAt is the true due date
 	effectiveAt int64 // printed date of issue; 0: the day of finalizing
 	bareIntent  bool  // Stripe refused marks on the payment intent
 	unmailed    bool  // Stripe refused to send it: the customer has no e-mail address
@@ -94,8 +95,8 @@ func newBill(w connector.Write) (*bill, error) {
 // printed as a field.
 func (b *bill) setDates(inv *connector.Invoice, intended time.Time) {
 	b.dueAt = soonest(intended)
-	if !inv.DueDate.IsZero() {
-		b.dueAt = max(b.dueAt, inv.DueDate.In(time.UTC).Add(24*time.Hour-time.Minute).Unix())
+	if day := inv.DueDate.In(time.UTC).Add(24*time.Hour - time.Minute).Unix(); !inv.DueDate.IsZero() && day >= b.dueAt {
+		b.dueAt, b.onTime = day, true
 	}
 	if issued := inv.IssueDate.In(time.UTC); !inv.IssueDate.IsZero() && !issued.After(intended) {
 		b.effectiveAt = issued.Unix()

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -85,6 +86,8 @@ func TestInvoiceChanges(t *testing.T) {
 		}, result: connector.Created, due: 12500, effect: "voided invoice"},
 		{name: "a line is rewritten", change: func(inv *connector.Invoice) { inv.Lines[0].Description = "Other work" },
 			result: connector.Created, due: 11500, effect: "voided invoice", reason: "replaced: the lines changed"},
+		{name: "due later", change: func(inv *connector.Invoice) { inv.DueDate = connector.DateOf(time.Now().UTC()).AddDays(30) },
+			result: connector.Unchanged, due: 11500, same: true, reason: "Stripe goes on showing the due date"},
 		{name: "renumbered", change: func(inv *connector.Invoice) {
 			inv.Marks = map[string]string{"xero_invoice_id": "x-1", "xero_invoice_number": "INV-1b", "xero_tenant_id": "t-1"}
 		}, result: connector.Updated, due: 11500, same: true},

@@ -161,7 +161,16 @@ func planKept(b *bill, inv *stripe.Invoice) step {
 	case !b.bareIntent && !carries(inv.PaymentIntent.Metadata, b.marks):
 		return step{do: actMarkIntent, inv: inv}
 	}
-	return step{do: actDone, inv: inv}
+	return step{do: actDone, inv: inv, why: b.whyOldDate(inv)}
+}
+
+// whyOldDate says so when the due date moved: that of an open invoice is frozen in
+// Stripe, and a new invoice would break the link that the customer has.
+func (b *bill) whyOldDate(inv *stripe.Invoice) string {
+	if !b.onTime || inv.DueDate == 0 || inv.DueDate == b.dueAt {
+		return ""
+	}
+	return fmt.Sprintf("Stripe goes on showing the due date %s: that of an open invoice cannot be changed", dateOf(inv.DueDate))
 }
 
 // planDraft completes a draft that was cut, if all of it is wanted.
