@@ -114,6 +114,17 @@ func paymentPlants() []plant {
 			_, err = w.xero.PayInvoice(number(7), xero.PaymentDetails{Amount: "1.00", Account: demoAccount, Reference: id})
 			return err
 		}, "receipts-in", reconcile.Gone, number(7), "posting was deleted", nil},
+		{"charge entered a second time by hand", func(w *world) error {
+			id, err := w.chargeOf(number(8))
+			if err != nil {
+				return err
+			}
+			if _, err := w.xero.CreateInvoice(xero.InvoiceInput{Contact: contactName(8), Number: "INV-TWICE", Lines: []xero.LineInput{line("More", "1", "50.00")}}); err != nil {
+				return err
+			}
+			_, err = w.xero.PayInvoice("INV-TWICE", xero.PaymentDetails{Account: demoAccount, Reference: id})
+			return err
+		}, "receipts-in", reconcile.Extra, number(8), "stands for it as well", nil},
 	}
 }
 
@@ -163,6 +174,19 @@ func contactPlants() []plant {
 		{"customer given another contact's mark", func(w *world) error {
 			return w.editCustomer(18, stripe.CustomerFields{Metadata: map[string]string{"xero_contact_id": "somebody-else"}})
 		}, "contacts-out", reconcile.Differs, contactName(18), "mark xero_contact_id", nil},
+		{"customer made a second time by hand", func(w *world) error {
+			id, err := w.partner(contactName(2))
+			if err != nil {
+				return err
+			}
+			contact, err := w.contactOf(id)
+			if err == nil {
+				_, err = w.stripe.CreateCustomer(stripe.CustomerFields{
+					Name: text("Customer 02 again"), Metadata: map[string]string{"xero_contact_id": contact},
+				})
+			}
+			return err
+		}, "contacts-out", reconcile.Extra, contactName(2), "stands for it as well", nil},
 		{"customer's mark removed", func(w *world) error {
 			return w.editCustomer(4, stripe.CustomerFields{Metadata: map[string]string{"xero_contact_id": ""}})
 		}, "contacts-out", reconcile.Differs, contactName(4), "mark xero_contact_id", nil},
@@ -257,6 +281,18 @@ func (w *world) partner(label string) (string, error) {
 		}
 	}
 	return "", fmt.Errorf("%s has no customer", label)
+}
+
+// contactOf returns the contact of a customer.
+func (w *world) contactOf(customer string) (string, error) {
+	links, err := flow.Links(context.Background(), w.r.db, flow.LinkFilter{ID: customer})
+	if err == nil && len(links) == 0 {
+		err = fmt.Errorf("%s has no contact", customer)
+	}
+	if err != nil {
+		return "", err
+	}
+	return links[0].A.ID, nil
 }
 
 func (w *world) editCustomer(n int, f stripe.CustomerFields) error {

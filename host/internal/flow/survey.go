@@ -26,6 +26,12 @@ type Surveyed struct {
 	Effects  []Effect          // what was made for it
 }
 
+// Survey is both sides of a flow.
+type Survey struct {
+	Records []Surveyed
+	Targets []connector.Record // all that the target listed, linked or not
+}
+
 // Flows lists the names of a selected recipe's enabled flows, in its order.
 func (e *Engine) Flows(recipeName string) []string {
 	p := e.plans[recipeName]
@@ -43,7 +49,7 @@ func (e *Engine) Recipes() []string { return e.order }
 
 // Survey reads every record of a flow's source since a time, and its
 // counterpart. It writes nothing.
-func (e *Engine) Survey(ctx context.Context, recipeName, flowName string, since time.Time) ([]Surveyed, error) {
+func (e *Engine) Survey(ctx context.Context, recipeName, flowName string, since time.Time) (Survey, error) {
 	p := e.plans[recipeName]
 	f := p.Recipe.Flow(flowName)
 	if since.IsZero() {
@@ -52,19 +58,22 @@ func (e *Engine) Survey(ctx context.Context, recipeName, flowName string, since 
 	from, to := p.connection(f.From), p.connection(f.To)
 	sources, err := e.ListAll(ctx, from, f.From.Entity, f.From.Stream, since)
 	if err != nil {
-		return nil, err
+		return Survey{}, err
 	}
-	out := make([]Surveyed, 0, len(sources))
+	out := Survey{Records: make([]Surveyed, 0, len(sources))}
 	for _, rec := range sources {
 		ref := Ref{from, f.From.Entity, rec.ID}
 		r := &run{Engine: e, plan: p, flow: f, a: job.Attempt{Number: 1}, w: Work{Recipe: recipeName, Flow: flowName, Source: ref}}
 		s, err := r.survey(ctx, rec)
 		if err != nil {
-			return nil, err
+			return Survey{}, err
 		}
-		out = append(out, s)
+		out.Records = append(out.Records, s)
 	}
-	return out, e.attach(ctx, lane{to, f.To.Entity}, f.To.Stream, since, out)
+	if out.Targets, err = e.ListAll(ctx, to, f.To.Entity, f.To.Stream, since); err != nil {
+		return Survey{}, err
+	}
+	return out, e.attach(ctx, lane{to, f.To.Entity}, out)
 }
 
 // survey asks the recipe about one record.
@@ -114,16 +123,13 @@ func (r *run) effects(ctx context.Context, target string) ([]Effect, error) {
 	return nil, nil
 }
 
-// attach finds the linked records: those of the period in one listing, the
-// others by their ids.
-func (e *Engine) attach(ctx context.Context, l lane, stream string, since time.Time, all []Surveyed) error {
-	listed, err := e.ListAll(ctx, l.connection, l.entity, stream, since)
-	if err != nil {
-		return err
-	}
-	found := make(map[string]*connector.Record, len(listed))
-	for i := range listed {
-		found[listed[i].ID] = &listed[i]
+// attach finds the linked records: those of the period in the listing, the others
+// by their ids.
+func (e *Engine) attach(ctx context.Context, l lane, sv Survey) error {
+	all := sv.Records
+	found := make(map[string]*connector.Record, len(sv.Targets))
+	for i := range sv.Targets {
+		found[sv.Targets[i].ID] = &sv.Targets[i]
 	}
 	limit, err := e.getBatch(ctx, l)
 	if err != nil {

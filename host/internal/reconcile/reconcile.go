@@ -77,13 +77,13 @@ func Run(ctx context.Context, e *flow.Engine, since, now time.Time) (Report, err
 	rep := Report{At: now.UTC(), Differences: []Difference{}}
 	for _, recipe := range e.Recipes() {
 		for _, name := range e.Flows(recipe) {
-			all, err := e.Survey(ctx, recipe, name, since)
+			sv, err := e.Survey(ctx, recipe, name, since)
 			if err != nil {
 				return rep, fmt.Errorf("compare %s: %w", name, err)
 			}
 			_, to := e.Sides(recipe, name)
 			c := &comparison{rep: &rep, recipe: recipe, flow: name, to: to, now: now}
-			if err := c.compare(all); err != nil {
+			if err := c.compare(sv); err != nil {
 				return rep, fmt.Errorf("compare %s: %w", name, err)
 			}
 		}
@@ -100,11 +100,15 @@ type comparison struct {
 	checked      Checked
 }
 
-func (c *comparison) compare(all []flow.Surveyed) error {
-	c.checked = Checked{Recipe: c.recipe, Flow: c.flow, Records: len(all)}
+func (c *comparison) compare(sv flow.Survey) error {
+	c.checked = Checked{Recipe: c.recipe, Flow: c.flow, Records: len(sv.Records)}
 	sums := newSums()
 	ages := newAges(c.now)
-	for _, s := range all {
+	doubles := doublesOf(sv)
+	for _, s := range sv.Records {
+		for _, d := range doubles[s.Ref.ID] {
+			c.found(s, Extra, fmt.Sprintf("%s stands for it as well", d.Ref()), "undo one of the two: one of them was entered by hand")
+		}
 		if err := c.one(s, sums); err != nil {
 			return err
 		}
