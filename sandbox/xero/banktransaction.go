@@ -15,10 +15,11 @@ type bankTransaction struct {
 	account    *account
 	credit     *document // the overpayment or prepayment that it made
 	reconciled bool
+	transfer   *bankTransfer // it is one side of this transfer; it has neither contact nor lines then
 }
 
 // in tells whether it brings money into its account.
-func (b *bankTransaction) in() bool { return b.kind != "SPEND" }
+func (b *bankTransaction) in() bool { return b.kind != "SPEND" && b.kind != kindSpendTransfer }
 
 func (c *call) putBankTransactions() (reply, error) {
 	return c.write("BankTransactions", "BankTransactionID", func(f *fields) (object, error) {
@@ -133,7 +134,7 @@ func (c *call) postBankTransactions() (reply, error) {
 		if b == nil {
 			return nil, notFound()
 		}
-		if err := c.s.deleteBankTransaction(b); err != nil {
+		if err := c.s.deleteBankTransaction(b, false); err != nil {
 			return nil, err
 		}
 		return b.view(true, c.places()), nil
@@ -144,11 +145,14 @@ func (c *call) postBankTransactions() (reply, error) {
 	return c.write("BankTransactions", "BankTransactionID", one)
 }
 
-func (s *Server) deleteBankTransaction(b *bankTransaction) error {
+// deleteBankTransaction deletes one; only a person may delete a reconciled one.
+func (s *Server) deleteBankTransaction(b *bankTransaction, person bool) error {
 	switch {
+	case b.transfer != nil:
+		return refuse("A bank transaction of a transfer cannot be deleted by itself")
 	case b.status == statusDeleted:
 		return refuse("The bank transaction has already been deleted")
-	case b.reconciled:
+	case b.reconciled && !person:
 		return refuse("This Bank Transaction cannot be edited as it has been reconciled with a Bank Statement.")
 	case b.credit != nil && b.credit.settled():
 		return refuse(noEditPaid)
@@ -174,7 +178,12 @@ func (c *call) listBankTransactions() (reply, error) {
 		"isreconciled":          func(b *bankTransaction) value { return boolValue(b.reconciled) },
 	}
 	for name, get := range documentColumns("banktransaction") {
-		cols[name] = func(b *bankTransaction) value { return get(&b.document) }
+		cols[name] = func(b *bankTransaction) value {
+			if b.contact == nil && strings.HasPrefix(name, "contact.") {
+				return value{kind: isNull}
+			}
+			return get(&b.document)
+		}
 	}
 	return list(c, listing[bankTransaction]{plural: "BankTransactions", rows: c.s.bank.rows, cols: cols,
 		updated: func(b *bankTransaction) time.Time { return b.updated },

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 )
 
 func bankJSON(kind, account, amount, extra string) string {
@@ -120,5 +121,124 @@ func TestBankTransfer(t *testing.T) {
 	}
 	if got := w.s.State().Accounts["610"].Balance; got != "-12.50" {
 		t.Errorf("balance %s", got)
+	}
+}
+
+func TestTransferIsDeletedAndShowsBothSides(t *testing.T) {
+	w := newWorld(t, Config{})
+	body := `{"BankTransfers":[{"FromBankAccount":{"Code":"610"},"ToBankAccount":{"Code":"090"},"Amount":12.50,"Reference":"po_1"}]}`
+	made := w.must("PUT", "BankTransfers", body)
+	wants(t, w.must("GET", "BankTransactions?"+where(`Type=="SPEND-TRANSFER"`), ""), "BankTransactionID", get(made, "FromBankTransactionID"),
+		"BankAccount.Code", "610", "Total", "12.50", "Contact", "<none>", "Reference", "po_1")
+	if a := w.call("GET", "BankTransactions?"+where(`Contact.Name=="x"`), ""); a.status != 200 || len(a.records()) != 0 {
+		t.Errorf("filter by contact: %d %s", a.status, a.raw)
+	}
+	if a := w.call("POST", "BankTransactions/"+get(made, "ToBankTransactionID"), `{"Status":"DELETED"}`); a.status != 400 {
+		t.Errorf("one side by itself: %d", a.status)
+	}
+	id := get(made, "BankTransferID")
+	w.must("PUT", "BankTransfers/"+id+"/History", `{"HistoryRecords":[{"Details":"seen"}]}`)
+	wants(t, w.must("GET", "BankTransfers/"+id+"/History", ""), "Details", "seen")
+	if a := w.call("POST", "BankTransfers", `{"BankTransfers":[{"BankTransferID":"`+id+`","Status":"VOIDED"}]}`); a.status != 501 {
+		t.Errorf("another status: %d", a.status)
+	}
+	wants(t, w.must("POST", "BankTransfers/"+id, `{"Status":"DELETED"}`), "Status", "DELETED")
+	if a := w.call("POST", "BankTransfers/"+id, `{"Status":"DELETED"}`); a.status != 400 {
+		t.Errorf("twice: %d", a.status)
+	}
+	for query, want := range map[string]int{"": 0, "?includeDeleted=true": 1, "?includeDeleted=true&" + where(`Reference!=null AND Reference.StartsWith("po_")`): 1} {
+		if a := w.call("GET", "BankTransfers"+query, ""); len(a.records()) != want {
+			t.Errorf("%s: %d records, want %d", query, len(a.records()), want)
+		}
+	}
+	if got := w.s.State().Accounts["610"].Balance; got != "0.00" {
+		t.Errorf("balance %s", got)
+	}
+}
+
+func TestListOfTransfersAfterADeletion(t *testing.T) {
+	for _, byCreation := range []bool{false, true} {
+		t.Run(fmt.Sprint("by creation ", byCreation), func(t *testing.T) {
+			w := newWorld(t, Config{Unproven: Unproven{TransfersByCreation: byCreation}})
+			made, err := w.s.TransferMoney(TransferInput{From: "610", To: "090", Amount: "5"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			w.clock.Advance(5 * time.Minute)
+			since := w.clock.Now().UTC().Format(isoLayout)
+			w.clock.Advance(time.Minute)
+			if err := w.s.DeleteTransfer(made.BankTransferID); err != nil {
+				t.Fatal(err)
+			}
+			want := 1
+			if byCreation {
+				want = 0
+			}
+			if a := w.call("GET", "BankTransfers?includeDeleted=true", "", "If-Modified-Since", since); len(a.records()) != want {
+				t.Errorf("%d records, want %d", len(a.records()), want)
+			}
+		})
+	}
+}
+
+// The account's balance is in its own currency, whatever the documents are in.
+func TestBalanceOfAccountsInTheirCurrency(t *testing.T) {
+	w := newWorld(t, Config{})
+	inv := w.invoice("INV-1", "100", "USD")
+	paid := fmt.Sprintf(`{"Payments":[{"Invoice":{"InvoiceID":%q},"Account":{"Code":"610"},"Amount":100,"BankAmount":161.37}]}`, inv.InvoiceID)
+	wants(t, w.must("PUT", "Payments", paid), "BankAmount", "161.37", "CurrencyRate", "0.619694")
+	if _, err := w.s.SpendMoney(SpendInput{Account: "610", Contact: "Stripe", Amount: "5.75", Tax: "INPUT2"}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.s.SpendMoney(SpendInput{Type: "RECEIVE", Account: "610", Contact: "Stripe", Amount: "1.15", Tax: "INPUT2"}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.s.TransferMoney(TransferInput{From: "610", To: "090", Amount: "100"}); err != nil {
+		t.Fatal(err)
+	}
+	held := map[string]string{}
+	for _, a := range w.s.Accounts() {
+		held[a.Code] = a.Balance + a.Currency
+	}
+	if held["610"] != "56.77NZD" || held["090"] != "100.00NZD" || held["404"] != "NZD" {
+		t.Errorf("accounts hold %v", held)
+	}
+	spent := w.s.BankTransactions()[0]
+	if spent.Total != "5.75" || spent.TotalTax != "0.75" || spent.CounterAccount != "404" || spent.Contact != "Stripe" {
+		t.Errorf("%+v", spent)
+	}
+}
+
+func TestLeversOfBankAccounts(t *testing.T) {
+	w := newWorld(t, Config{})
+	var spent BankTransaction
+	w.control("POST", "bankTransactions", `{"account":"610","contact":"Stripe","amount":"3.20","tax":"NONE","reference":"by hand"}`, &spent)
+	w.control("POST", "bankTransactions/"+spent.BankTransactionID+"/edit", `{"amount":"3.40","counter":"400","reference":"corrected"}`, &spent)
+	if spent.Total != "3.40" || spent.CounterAccount != "400" || spent.Reference != "corrected" {
+		t.Errorf("%+v", spent)
+	}
+	var moved BankTransfer
+	w.control("POST", "bankTransfers", `{"from":"610","to":"090","amount":"7","date":"2026-11-20"}`, &moved)
+	w.control("POST", "bankTransactions/"+spent.BankTransactionID+"/delete", "", nil)
+	w.control("POST", "bankTransfers/"+moved.BankTransferID+"/delete", "", nil)
+	var spends []BankTransaction
+	var moves []BankTransfer
+	var accounts []Account
+	w.control("GET", "bankTransactions", "", &spends)
+	w.control("GET", "bankTransfers", "", &moves)
+	w.control("GET", "accounts", "", &accounts)
+	if len(spends) != 3 || spends[0].Status != "DELETED" || len(moves) != 1 || moves[0].Status != "DELETED" || accounts[1].Balance != "0.00" {
+		t.Errorf("%+v\n%+v\n%+v", spends, moves, accounts)
+	}
+	for path, body := range map[string]string{
+		"bankTransactions/" + spent.BankTransactionID + "/edit": `{"amount":"1"}`,
+		"bankTransactions/x/delete":                             "",
+		"bankTransfers/x/delete":                                "",
+		"bankTransfers":                                         `{"from":"610","to":"620","amount":"7"}`,
+		"bankTransactions":                                      `{"contact":"Stripe","amount":"1.234567"}`,
+	} {
+		if status := w.control("POST", path, body, nil); status != 400 {
+			t.Errorf("%s %s: %d", path, body, status)
+		}
 	}
 }

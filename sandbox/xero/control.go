@@ -31,6 +31,9 @@ func (s *Server) control() http.Handler {
 	show("creditnotes", func(*http.Request) any { return s.CreditNotes() })
 	show("overpayments", func(*http.Request) any { return s.Overpayments() })
 	show("prepayments", func(*http.Request) any { return s.Prepayments() })
+	show("bankTransactions", func(*http.Request) any { return s.BankTransactions() })
+	show("bankTransfers", func(*http.Request) any { return s.BankTransfers() })
+	show("accounts", func(*http.Request) any { return s.Accounts() })
 	show("state", func(*http.Request) any { return s.State() })
 	show("calls", func(*http.Request) any { return s.Calls() })
 	show("webhooks", func(*http.Request) any { return s.courier.Stats() })
@@ -61,8 +64,24 @@ func (s *Server) control() http.Handler {
 	lever(mux, "accounts/{ref}/archive", func(r *http.Request, _ struct{}) (any, error) {
 		return object{}, s.ArchiveAccount(r.PathValue("ref"))
 	})
+	s.controlBank(mux)
 	s.controlWorld(mux)
 	return mux
+}
+
+// controlBank has what a person does in the bank accounts.
+func (s *Server) controlBank(mux *http.ServeMux) {
+	lever(mux, "bankTransactions", func(_ *http.Request, in SpendInput) (any, error) { return s.SpendMoney(in) })
+	lever(mux, "bankTransactions/{id}/edit", func(r *http.Request, in AmendInput) (any, error) {
+		return s.AmendBankTransaction(r.PathValue("id"), in)
+	})
+	lever(mux, "bankTransactions/{id}/delete", func(r *http.Request, _ struct{}) (any, error) {
+		return object{}, s.DeleteBankTransaction(r.PathValue("id"))
+	})
+	lever(mux, "bankTransfers", func(_ *http.Request, in TransferInput) (any, error) { return s.TransferMoney(in) })
+	lever(mux, "bankTransfers/{id}/delete", func(r *http.Request, _ struct{}) (any, error) {
+		return object{}, s.DeleteTransfer(r.PathValue("id"))
+	})
 }
 
 // controlWorld has what is not in the books: time, faults, webhooks, tokens.

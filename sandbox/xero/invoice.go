@@ -172,8 +172,11 @@ func (d *document) head(full bool, places int) object {
 		"SubTotal": d.subTotal, "TotalTax": d.tax, "Total": d.total, "HasAttachments": false,
 		"Date": d.date.ms(), "DateString": d.date.iso(),
 		"UpdatedDateUTC": msDate(d.updated), "UpdatedDateUTCString": zDate(d.updated),
-		"LineItems": []object{}, "Contact": d.contact.thin(), "Payments": paymentStubs(d.payments)}
-	if full {
+		"LineItems": []object{}, "Payments": paymentStubs(d.payments)}
+	if d.contact != nil { // a bank transfer has none
+		o["Contact"] = d.contact.thin()
+	}
+	if full && d.contact != nil {
 		o["LineItems"], o["Contact"] = lineViews(d.lines, places), d.contact.view(true)
 	}
 	if d.paidOn != "" {

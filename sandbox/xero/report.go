@@ -255,7 +255,12 @@ func (s *Server) ageing(currency string) Ageing {
 		Over90: buckets[4].String(), Total: total.String(), Credit: credit.String()}
 }
 
-func (s *Server) balances() map[string]Balance {
+// holds tells whether payments, bank transactions or transfers can move what is
+// in the account.
+func (a *account) holds() bool { return a.kind == "BANK" || a.payable }
+
+// sums are what the accounts hold, each in its own currency.
+func (s *Server) sums() map[*account]cents {
 	sums := map[*account]cents{}
 	add := func(a *account, c cents, in bool) {
 		if !in {
@@ -269,17 +274,18 @@ func (s *Server) balances() map[string]Balance {
 		}
 	}
 	for _, b := range s.bank.rows {
-		if b.status == statusAuthorised {
+		if b.status == statusAuthorised { // a transfer is two of them
 			add(b.account, b.total, b.in())
 		}
 	}
-	for _, t := range s.transfers.rows {
-		add(t.from, t.amount, false)
-		add(t.to, t.amount, true)
-	}
+	return sums
+}
+
+func (s *Server) balances() map[string]Balance {
+	sums := s.sums()
 	out := map[string]Balance{}
 	for _, a := range s.accounts {
-		if a.kind == "BANK" || a.payable {
+		if a.holds() {
 			out[a.code] = Balance{Currency: s.currencyOf(a), Balance: sums[a].String()}
 		}
 	}

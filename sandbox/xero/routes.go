@@ -19,8 +19,10 @@ var (
 	pages       = []string{"where", "order", "page", "pageSize"}
 	pagesLines  = []string{"where", "order", "page", "pageSize", "unitdp"}
 	pagesByRef  = []string{"where", "order", "page", "pageSize", "unitdp", "References"}
-	contactList = []string{"where", "order", "page", "pageSize", "IDs", "includeArchived", "summaryOnly", "searchTerm"}
-	invoiceList = []string{"where", "order", "page", "pageSize", "unitdp", "IDs", "InvoiceNumbers", "ContactIDs", "Statuses",
+	// includeDeleted brings the deleted transfers, which are left out otherwise.
+	transferList = []string{"where", "order", "includeDeleted"}
+	contactList  = []string{"where", "order", "page", "pageSize", "IDs", "includeArchived", "summaryOnly", "searchTerm"}
+	invoiceList  = []string{"where", "order", "page", "pageSize", "unitdp", "IDs", "InvoiceNumbers", "ContactIDs", "Statuses",
 		"includeArchived", "createdByMyApp", "summaryOnly", "searchTerm"}
 )
 
@@ -75,9 +77,13 @@ var routes = []route{
 	{"PUT", "BankTransactions", scopeBank, batchLines, (*call).putBankTransactions},
 	{"POST", "BankTransactions", scopeBank, batchLines, (*call).postBankTransactions},
 	{"POST", "BankTransactions/{id}", scopeBank, oneDocument, (*call).postBankTransactions},
-	{"GET", "BankTransfers", scopeBank, filters, (*call).listBankTransfers},
+	{"GET", "BankTransfers", scopeBank, transferList, (*call).listBankTransfers},
 	{"GET", "BankTransfers/{id}", scopeBank, nil, (*call).getBankTransfer},
 	{"PUT", "BankTransfers", scopeBank, nil, (*call).putBankTransfers},
+	{"POST", "BankTransfers", scopeBank, batch, (*call).postBankTransfers},
+	{"POST", "BankTransfers/{id}", scopeBank, nil, (*call).postBankTransfers},
+	{"GET", "BankTransfers/{id}/History", scopeBank, nil, (*call).getTransferHistory},
+	{"PUT", "BankTransfers/{id}/History", scopeBank, nil, (*call).putTransferHistory},
 }
 
 func (c *call) putCreditNoteAllocations() (reply, error) {

@@ -54,6 +54,7 @@ type Unproven struct {
 	PaymentEvents         bool // PAYMENT events exist
 	OverpaymentsUnmarked  bool // a Reference sent with RECEIVE-OVERPAYMENT is dropped
 	PaymentDeleteIsSilent bool // deleting a deleted payment again answers 200
+	TransfersByCreation   bool // If-Modified-Since goes by when a bank transfer was made, so that a deletion is never listed
 }
 
 // Server is one Xero with one app and one organisation. It is safe for
