@@ -24,7 +24,6 @@ import (
 	"github.com/ml-connector/ml-connector/host/internal/recipe"
 	"github.com/ml-connector/ml-connector/host/internal/supervisor"
 	"github.com/ml-connector/ml-connector/host/internal/vault"
-	"github.com/ml-connector/ml-connector/recipes"
 )
 
 // envMasterKey carries the master key itself, instead of a file, or the URI of
@@ -114,121 +113,6 @@ func (r *rooms) close() {
 			r.log.Error("database", "error", err)
 		}
 	}
-}
-
-// choice is what a person says about recipes on the command line.
-type choice struct {
-	names  []string
-	params []string
-	binds  []string
-}
-
-// load reads the named recipes and binds their parameters and connections.
-func (r *rooms) load(ctx context.Context, ch choice) ([]flow.Selection, error) {
-	if len(ch.names) == 0 {
-		return nil, usagef("say which recipe to run: --recipe NAME (see: ml-connector recipes list)")
-	}
-	params, err := pairs("--param", ch.params)
-	if err != nil {
-		return nil, err
-	}
-	binds, err := pairs("--connection", ch.binds)
-	if err != nil {
-		return nil, err
-	}
-	var out []flow.Selection
-	used := map[string]bool{}
-	for _, name := range ch.names {
-		rec, err := r.recipe(name)
-		if err != nil {
-			return nil, err
-		}
-		sel, err := r.selection(ctx, rec, params, binds, used)
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, sel)
-	}
-	for name := range params {
-		if !used[name] {
-			return nil, usagef("no selected recipe has a parameter %q", name)
-		}
-	}
-	return out, nil
-}
-
-func (r *rooms) selection(ctx context.Context, rec *recipe.Recipe, params, binds map[string]string, used map[string]bool) (flow.Selection, error) {
-	mine := map[string]string{}
-	for _, p := range rec.Params {
-		if v, ok := params[p.Name]; ok {
-			mine[p.Name], used[p.Name] = v, true
-		}
-	}
-	first, err := flow.FirstRun(ctx, r.db, rec.Name, time.Now())
-	if err != nil {
-		return flow.Selection{}, err
-	}
-	bound, err := rec.Bind(mine, connector.DateOf(first))
-	if err != nil {
-		return flow.Selection{}, usageError{err}
-	}
-	bind := map[string]string{}
-	for name, to := range binds {
-		if _, ok := rec.Connections[name]; !ok {
-			return flow.Selection{}, usagef("--connection %s=%s: recipe %s has no connection %q", name, to, rec.Name, name)
-		}
-		bind[name] = to
-	}
-	return flow.Selection{Recipe: rec, Params: bound, Bind: bind, Since: pollFrom(bound, first)}, nil
-}
-
-// pollFrom is where the first poll of a source starts: a day before the day of
-// the parameter since, if the recipe has one, else before the first run. A time
-// zone may put a record of that day onto the day before.
-func pollFrom(p recipe.Params, first time.Time) time.Time {
-	if text, ok := p.Text("since"); ok {
-		if d, err := connector.ParseDate(text); err == nil {
-			return d.AddDays(-1).In(time.UTC)
-		}
-	}
-	return first.AddDate(0, 0, -1)
-}
-
-func pairs(flag string, in []string) (map[string]string, error) {
-	out := map[string]string{}
-	for _, s := range in {
-		k, v, ok := strings.Cut(s, "=")
-		if !ok || k == "" {
-			return nil, usagef("%s %q: use NAME=VALUE", flag, s)
-		}
-		out[k] = v
-	}
-	return out, nil
-}
-
-// recipe loads a recipe by its name, or by its file.
-func (r *rooms) recipe(name string) (*recipe.Recipe, error) {
-	return loadRecipe(r.set.recipes, name)
-}
-
-// loadRecipe reads NAME.yaml in dir, or the recipe of that name that the program
-// comes with. A name that looks like a path is a file.
-func loadRecipe(dir, name string) (*recipe.Recipe, error) {
-	path := name
-	named := !strings.ContainsAny(name, `/\`) && filepath.Ext(name) == ""
-	if named {
-		path = filepath.Join(dir, name+".yaml")
-	}
-	rec, err := recipe.Load(path)
-	if !errors.Is(err, os.ErrNotExist) {
-		return rec, err
-	}
-	if named {
-		if own, e := recipes.FS.ReadFile(name + ".yaml"); e == nil {
-			return recipe.Parse("built-in "+name+".yaml", own)
-		}
-	}
-	return nil, usagef("recipe %s: no file %s (see: ml-connector recipes list)", name, path)
 }
 
 // engine makes the flow engine for the selected recipes.

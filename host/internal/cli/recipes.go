@@ -45,7 +45,8 @@ file:line:column: message. It exits 2 when there is one.`,
 			Use:   "test FILE…",
 			Short: "Run the test cases that recipe files hold",
 			Long: `Run the test cases in recipe files: what each record should become. No connection
-is needed. It exits 1 when a case fails.`,
+is needed. What a recipe extends has cases of its own, which run with its own file.
+It exits 1 when a case fails.`,
 			Example: "  ml-connector recipes test recipes/xero-stripe.yaml",
 			Args:    cobra.MinimumNArgs(1),
 			RunE:    func(_ *cobra.Command, files []string) error { return c.testRecipes(files) },
@@ -69,7 +70,10 @@ type recipeReport struct {
 	File        string            `json:"file"`
 	BuiltIn     bool              `json:"built_in,omitempty"` // it comes with the program
 	Description string            `json:"description"`
-	Connections map[string]string `json:"connections"` // the recipe's names to connectors
+	Extends     string            `json:"extends,omitempty"`   // the recipe below it
+	Continues   string            `json:"continues,omitempty"` // the recipe whose links, cursors and work it goes on with
+	Connections map[string]string `json:"connections"`         // the recipe's names to connectors
+	Bound       map[string]string `json:"bound,omitempty"`     // the recipe's names to connections, where it says which
 	Params      []paramReport     `json:"params"`
 }
 
@@ -85,10 +89,16 @@ type paramReport struct {
 func reportRecipe(file string, r *recipe.Recipe) recipeReport {
 	out := recipeReport{
 		Name: strings.TrimSuffix(filepath.Base(file), recipeExt), File: file, Description: r.Description,
-		Connections: map[string]string{}, Params: []paramReport{},
+		Extends: r.Extends, Connections: map[string]string{}, Bound: map[string]string{}, Params: []paramReport{},
+	}
+	if r.State != r.Name {
+		out.Continues = r.State
 	}
 	for name, decl := range r.Connections {
 		out.Connections[name] = decl.Connector
+		if decl.Connection != "" {
+			out.Bound[name] = decl.Connection
+		}
 	}
 	for _, p := range r.Params {
 		out.Params = append(out.Params, paramReport{p.Name, p.Type, p.Required, p.Default, p.OneOf, p.Help})
@@ -117,7 +127,7 @@ func (c *command) listRecipes() error {
 			continue
 		}
 		file := filepath.Join(c.set.recipes, e.Name())
-		rec, err := recipe.Load(file)
+		rec, err := c.set.library().LoadFile(file)
 		var wrong recipe.Diagnostics
 		if errors.As(err, &wrong) {
 			mistakes = append(mistakes, wrong...)
@@ -146,7 +156,7 @@ func (c *command) listBuiltIn() error {
 	reports := make([]recipeReport, 0, len(entries))
 	for _, e := range entries {
 		name := strings.TrimSuffix(e.Name(), recipeExt)
-		rec, err := loadRecipe(c.set.recipes, name)
+		rec, err := loadRecipe(c.set.library(), name)
 		if err != nil {
 			return err
 		}
@@ -170,13 +180,17 @@ func (c *command) printRecipes(all []recipeReport) error {
 		}
 		var conns []string
 		for _, name := range slices.Sorted(maps.Keys(r.Connections)) {
-			conns = append(conns, fmt.Sprintf("%s (connector %s)", name, r.Connections[name]))
+			which := "connector " + r.Connections[name]
+			if r.Bound[name] != "" {
+				which += ", connection " + r.Bound[name]
+			}
+			conns = append(conns, fmt.Sprintf("%s (%s)", name, which))
 		}
-		name := r.Name
-		if r.BuiltIn {
-			name += " (built-in)"
+		c.printf("%s: %s\n", r.title(), oneLine(r.Description))
+		if r.Extends != "" {
+			c.printf("  extends: %s\n", r.below())
 		}
-		c.printf("%s: %s\n  connections: %s\n", name, oneLine(r.Description), strings.Join(conns, ", "))
+		c.printf("  connections: %s\n", strings.Join(conns, ", "))
 		if len(r.Params) == 0 {
 			continue
 		}
@@ -189,6 +203,25 @@ func (c *command) printRecipes(all []recipeReport) error {
 		}
 	}
 	return nil
+}
+
+// title is the name as --recipe takes it, and where it is.
+func (r recipeReport) title() string {
+	if r.BuiltIn {
+		return r.Name + " (built-in)"
+	}
+	return r.Name
+}
+
+// below says what the recipe stands on.
+func (r recipeReport) below() string {
+	switch r.Continues {
+	case "":
+		return r.Extends
+	case r.Extends:
+		return r.Extends + ", and goes on with its links, cursors and work"
+	}
+	return r.Extends + ", and goes on with the links, cursors and work of " + r.Continues
 }
 
 func (p paramReport) kind() string {
@@ -229,7 +262,7 @@ func (c *command) validateRecipes(files []string) error {
 	unread := 0
 	for _, file := range files {
 		report := fileReport{File: file, Mistakes: []mistakeReport{}}
-		rec, err := recipe.Load(file)
+		rec, err := c.set.library().LoadFile(file)
 		var wrong recipe.Diagnostics
 		switch {
 		case errors.As(err, &wrong):
@@ -275,7 +308,7 @@ func (c *command) testRecipes(files []string) error {
 	reports := []caseReport{}
 	failed := 0
 	for _, file := range files {
-		rec, err := recipe.Load(file)
+		rec, err := c.set.library().LoadFile(file)
 		if errors.Is(err, fs.ErrNotExist) {
 			return usageError{err}
 		}

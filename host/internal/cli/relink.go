@@ -48,7 +48,7 @@ func (c *command) addLink(ctx context.Context, recipes []string, from, to string
 	if err != nil {
 		return usageError{err}
 	}
-	r, err := c.openFor(ctx, recipes)
+	r, state, err := c.openFor(ctx, recipes)
 	if err != nil {
 		return err
 	}
@@ -58,7 +58,7 @@ func (c *command) addLink(ctx context.Context, recipes []string, from, to string
 			return err
 		}
 	}
-	if err := flow.AddLink(ctx, r.db, r.audit, recipes[0], a, b, time.Now()); err != nil {
+	if err := flow.AddLink(ctx, r.db, r.audit, state, a, b, time.Now()); err != nil {
 		return err
 	}
 	c.say("linked %s and %s; now replay what was held (see: ml-connector failures list)", a, b)
@@ -70,12 +70,12 @@ func (c *command) endLink(ctx context.Context, recipes []string, of string) erro
 	if err != nil {
 		return usageError{err}
 	}
-	r, err := c.openFor(ctx, recipes)
+	r, state, err := c.openFor(ctx, recipes)
 	if err != nil {
 		return err
 	}
 	defer r.close()
-	l, err := flow.EndLink(ctx, r.db, r.audit, recipes[0], ref, time.Now())
+	l, err := flow.EndLink(ctx, r.db, r.audit, state, ref, time.Now())
 	if err != nil {
 		return err
 	}
@@ -83,10 +83,16 @@ func (c *command) endLink(ctx context.Context, recipes []string, of string) erro
 	return nil
 }
 
-// openFor opens the rooms for a command about one recipe's data.
-func (c *command) openFor(ctx context.Context, recipes []string) (*rooms, error) {
+// openFor opens the rooms for a command about one recipe's data, and returns the
+// name of the state that holds it.
+func (c *command) openFor(ctx context.Context, recipes []string) (*rooms, string, error) {
 	if len(recipes) != 1 {
-		return nil, usagef("say which recipe the link belongs to: --recipe NAME")
+		return nil, "", usagef("say which recipe the link belongs to: --recipe NAME")
 	}
-	return c.open(ctx, true)
+	rec, err := loadRecipe(c.set.library(), recipes[0])
+	if err != nil {
+		return nil, "", err
+	}
+	r, err := c.open(ctx, true)
+	return r, rec.State, err
 }

@@ -138,6 +138,7 @@ func (c *command) handOver(ctx context.Context, ids []int64) error {
 	if err := c.printReplayed(works); err != nil {
 		return err
 	}
+	c.foreign(works)
 	c.say("the running service works on %s; see: ml-connector status", counted(len(works), "entry", "entries"))
 	return nil
 }
@@ -196,25 +197,45 @@ func (c *command) replayHere(ctx context.Context, r *rooms, ids []int64, ch choi
 
 // loadFor loads the recipes that a person named; they must be those of the entries.
 func (r *rooms) loadFor(ctx context.Context, works []flow.Work, ch choice) ([]flow.Selection, error) {
-	var names []string
-	for _, w := range works {
-		if !slices.Contains(names, w.Recipe) {
-			names = append(names, w.Recipe)
-		}
-	}
 	if len(ch.names) == 0 {
-		return nil, usagef("no service does it, so say how: add --recipe %s and its --param, as for run", strings.Join(names, ","))
+		return nil, usagef("no service does it, so say how: add --recipe %s and its --param, as for run", r.recipesOf(works))
 	}
 	selections, err := r.load(ctx, ch)
 	if err != nil {
 		return nil, err
 	}
-	for _, name := range names {
-		if !slices.ContainsFunc(selections, func(s flow.Selection) bool { return s.Recipe.Name == name }) {
-			return nil, usagef("an entry is of recipe %s: name it with --recipe", name)
+	for _, w := range works {
+		if !slices.ContainsFunc(selections, func(s flow.Selection) bool { return s.Recipe.State == w.Recipe && s.Recipe.Flow(w.Flow) != nil }) {
+			return nil, usagef("entry %d is of flow %s of recipe %s: name it with --recipe", w.ID, w.Flow, r.recipesOf([]flow.Work{w}))
 		}
 	}
 	return selections, nil
+}
+
+// recipesOf names a recipe for each entry that can work on it, as --recipe takes
+// them. Of several it is the one that the state is named for, if it can.
+func (r *rooms) recipesOf(works []flow.Work) string {
+	var names []string
+	for _, w := range works {
+		name := w.Recipe
+		if with, _ := having(r.set.library(), w); len(with) > 0 && !slices.Contains(with, name) {
+			name = with[0]
+		}
+		if !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	return strings.Join(names, ",")
+}
+
+// foreign tells which entries the service that runs may be unable to work on,
+// since not every recipe with their state has their flow.
+func (c *command) foreign(works []flow.Work) {
+	for _, w := range works {
+		if with, others := having(c.set.library(), w); others {
+			c.say("entry %d is of flow %s: it needs a person again unless the running service has recipe %s", w.ID, w.Flow, strings.Join(with, " or "))
+		}
+	}
 }
 
 // workAgain runs the queue until the entries have settled, and returns them.

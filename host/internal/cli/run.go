@@ -19,8 +19,8 @@ import (
 
 func (ch *choice) bind(f *pflag.FlagSet) {
 	f.StringSliceVar(&ch.names, "recipe", nil, "`name` of a recipe in --recipes; several with commas")
-	f.StringArrayVar(&ch.params, "param", nil, "recipe parameter `NAME=VALUE`; repeatable")
-	f.StringArrayVar(&ch.binds, "connection", nil, "use another connection for the recipe's: `xero=NAME`; repeatable")
+	f.StringArrayVar(&ch.params, "param", nil, "recipe parameter `NAME=VALUE`, or RECIPE/NAME=VALUE for one of several recipes; repeatable")
+	f.StringArrayVar(&ch.binds, "connection", nil, "use another connection for the recipe's: `xero=NAME`, or RECIPE/xero=NAME for one of several recipes; repeatable")
 }
 
 type runFlags struct {

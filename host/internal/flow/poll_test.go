@@ -146,7 +146,7 @@ func TestFlowThatTookNoPartHearsOfItLater(t *testing.T) {
 	w := newWorld()
 	h := w.open(t, freshDir(t), pairRecipe)
 	other := parsed(t, accountRecipe)
-	other.Name = "other"
+	other.Name, other.State = "other", "other"
 	params, err := other.Bind(nil, connector.Date{Year: 2026, Month: 1, Day: 1})
 	if err != nil {
 		t.Fatal(err)
