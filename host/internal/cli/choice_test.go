@@ -53,7 +53,7 @@ func (d *desk) south() (left, right string) {
 func TestTwoPairsInOnePassDoNotCross(t *testing.T) {
 	d := worked(t)
 	left, right := d.south()
-	d.write(left, "c1"+contactSuffix, "Zoe") // the id of another contact in the first office
+	d.write(left, "c1"+contactSuffix, "Zoe")                                             // the id of another contact in the first office
 	d.ends(exitPerson, "sync", "--recipe", "pair,south", "--param", "pair/region=north") // Bob still needs one
 	for folder, want := range map[string]string{d.right: "r-ada.contact", right: "r-zoe.contact"} {
 		files, err := filepath.Glob(filepath.Join(folder, "*"+contactSuffix))
