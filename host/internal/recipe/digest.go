@@ -18,7 +18,8 @@ import (
 // Digest returns a fingerprint of a wish: the hex SHA-256 of the canonical JSON
 // of what the target should hold, and of the policy. The same wish has the same
 // digest, in every build that has the same field tables; fields that are not
-// set, the order of maps and the record's id, version and time do not matter.
+// set or only told along, the order of maps and the record's id, version and time
+// do not matter.
 func Digest(rec connector.Record, pol connector.Policy) (string, error) {
 	table := tableOf(rec.Entity)
 	if table == nil {
@@ -49,7 +50,7 @@ func Digest(rec connector.Record, pol connector.Policy) (string, error) {
 func (t *structType) canonical(ptr any) (map[string]any, error) {
 	out := map[string]any{}
 	for _, f := range t.fields {
-		if !f.isSet(ptr) {
+		if f.aside || !f.isSet(ptr) {
 			continue
 		}
 		v, err := f.get(ptr)

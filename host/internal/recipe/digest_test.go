@@ -79,6 +79,16 @@ func TestDigest(t *testing.T) {
 	}
 }
 
+// What is only told along is no reason to write a posting again.
+func TestDigestLeavesOutWhatIsToldAlong(t *testing.T) {
+	rec := connector.Record{Entity: connector.EntityPayment, Payment: &connector.Payment{Kind: connector.PaymentReceipt, Amount: money.MustNew(11500, "NZD")}}
+	before := digestOf(t, rec, connector.Policy{})
+	rec.Payment.RefundIDs = []string{"re_1"}
+	if after := digestOf(t, rec, connector.Policy{}); after != before {
+		t.Error("a refund of the receipt changes what is wanted of it")
+	}
+}
+
 func TestDigestRefusesNothing(t *testing.T) {
 	for _, rec := range []connector.Record{{}, {Entity: "gift"}, {Entity: connector.EntityContact}, {Entity: connector.EntityContact, Contact: &connector.Contact{}}} {
 		if d, err := Digest(rec, connector.Policy{}); err == nil {

@@ -105,6 +105,9 @@ func writeFields(b *strings.Builder, s *structType) {
 		if f.readOnly {
 			notes = strings.TrimLeft(notes+"; set by the service, cannot be wanted", "; ")
 		}
+		if f.aside {
+			notes = strings.TrimLeft(notes+"; told along, a change of it alone is not written", "; ")
+		}
 		fmt.Fprintf(b, "| `%s` | %s | %s |\n", f.name, typeName(f.celType), notes)
 	}
 }

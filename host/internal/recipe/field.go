@@ -32,6 +32,7 @@ type field struct {
 	doc      string
 	words    []string // the words that the field can hold; nil: any
 	readOnly bool     // the service sets it; a recipe cannot want it
+	aside    bool     // told along with a wish, and no part of it: a change of it alone is not written
 	isSet    func(obj any) bool
 	get      func(obj any) (ref.Val, error)
 	set      func(obj any, v ref.Val) error
@@ -60,6 +61,13 @@ func (t *structType) fieldNames() []string {
 // serviceSets marks a field that only the service can set.
 func serviceSets(f field) field {
 	f.readOnly = true
+	return f
+}
+
+// toldAlong marks a field that helps the target to grant a wish without being a
+// part of it.
+func toldAlong(f field) field {
+	f.aside = true
 	return f
 }
 
