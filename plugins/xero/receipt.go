@@ -107,10 +107,12 @@ func (b *batch) decide(ctx context.Context, p *posting, bk *book) (parts, bool, 
 	if err != nil || p.settled() {
 		return parts{}, false, err
 	}
-	if !bk.payable() {
-		p.conflict("approve or restore the invoice in Xero and run the work again, or refund the money in the payment service",
-			"unapplied receipt: invoice %s is %s", bk.inv.InvoiceNumber, strings.ToLower(bk.inv.Status))
+	if !bk.payable() && len(p.pay.RefundIDs) == 0 {
+		p.unapplied(bk)
 		return parts{}, false, nil
+	}
+	if !bk.payable() { // a person gives it back: an overpayment, for the refund to be paid out of
+		bk.due = money.Zero(bk.currency)
 	}
 	if missing == p.pay.Amount && bk.due.Minor() < missing.Minor() {
 		if err := b.adopt(ctx, p, bk); err != nil || p.settled() {
@@ -121,6 +123,16 @@ func (b *batch) decide(ctx context.Context, p *posting, bk *book) (parts, bool, 
 		return parts{}, false, nil
 	}
 	return b.split(p, bk, missing)
+}
+
+// unapplied leaves money whose invoice takes none to a person.
+func (p *posting) unapplied(bk *book) {
+	remedy := "refund the money in the payment service, then both movements are booked; or keep it: enter it in Xero as an overpayment" +
+		" of the contact in the clearing account, with the reference " + p.mark + ", and run the work again"
+	if bk.inv.Status == "DRAFT" || bk.inv.Status == "SUBMITTED" {
+		remedy = "approve the invoice in Xero and run the work again; or refund the money in the payment service, then both movements are booked"
+	}
+	p.conflict(remedy, "unapplied receipt: invoice %s is %s", bk.inv.InvoiceNumber, strings.ToLower(bk.inv.Status))
 }
 
 // split divides what is missing into a payment on the invoice and a surplus.
