@@ -60,7 +60,7 @@ func shares(lines []lineForm, mode connector.TaxMode, refund money.Amount) ([]sh
 	if negative {
 		lines, weights = netted(lines, weights)
 	}
-	amounts, err := refund.Allocate(weights)
+	amounts, err := allocate(refund, weights)
 	if err != nil {
 		return nil, err
 	}
@@ -71,6 +71,25 @@ func shares(lines []lineForm, mode connector.TaxMode, refund money.Amount) ([]sh
 		}
 	}
 	return out, nil
+}
+
+// allocate spreads an amount by weight in steps that the service can hold.
+func allocate(a money.Amount, weights []int64) ([]money.Amount, error) {
+	step := stepOf(a.Currency())
+	if a.Minor()%step != 0 { // refused, with its reason, when it is written
+		step = 1
+	}
+	steps, err := money.New(a.Minor()/step, a.Currency())
+	if err != nil {
+		return nil, err
+	}
+	out, err := steps.Allocate(weights)
+	for i := range out {
+		if err == nil {
+			out[i], err = money.New(out[i].Minor()*step, a.Currency())
+		}
+	}
+	return out, err
 }
 
 // gross is what the customer owes for a line, tax included.

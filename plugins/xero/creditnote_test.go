@@ -55,7 +55,7 @@ func TestShares(t *testing.T) {
 // I6: whatever the lines, the credit note's lines sum to the refund exactly.
 func TestSharesSumToTheRefund(t *testing.T) {
 	t.Parallel()
-	currencies := []money.Currency{"NZD", "JPY", "USD"}
+	currencies := []money.Currency{"NZD", "JPY", "USD", "KWD"}
 	rapid.Check(t, func(t *rapid.T) {
 		c := rapid.SampledFrom(currencies).Draw(t, "currency")
 		mode := rapid.SampledFrom([]connector.TaxMode{connector.TaxExclusive, connector.TaxInclusive, connector.TaxNone}).Draw(t, "mode")
@@ -68,7 +68,7 @@ func TestSharesSumToTheRefund(t *testing.T) {
 				AccountCode: rapid.SampledFrom([]string{"2", "3"}).Draw(t, "account"),
 			})
 		}
-		refund := money.MustNew(rapid.Int64Range(1, 1e10).Draw(t, "refund"), c)
+		refund := money.MustNew(rapid.Int64Range(1, 1e9).Draw(t, "refund")*stepOf(c), c)
 		got, err := shares(lines, mode, refund)
 		if err != nil {
 			t.Fatal(err)
@@ -77,6 +77,9 @@ func TestSharesSumToTheRefund(t *testing.T) {
 		for _, s := range got {
 			if s.amount.Sign() <= 0 {
 				t.Fatalf("a share of %s", s.amount)
+			}
+			if _, err := sum(s.amount); err != nil {
+				t.Fatal(err)
 			}
 			if total, err = total.Add(s.amount); err != nil {
 				t.Fatal(err)

@@ -57,16 +57,21 @@ func (n number) decimal() (money.Decimal, error) {
 func sum(a money.Amount) (json.Number, error) {
 	text := a.Decimal()
 	if digits := a.Currency().Digits(); digits > 2 {
-		cut := int64(1)
-		for range digits - 2 {
-			cut *= 10
-		}
-		if a.Minor()%cut != 0 {
+		if a.Minor()%stepOf(a.Currency()) != 0 {
 			return "", fmt.Errorf("%s has more than the two decimals that Xero keeps", a)
 		}
 		text = text[:len(text)-(digits-2)]
 	}
 	return json.Number(text), nil
+}
+
+// stepOf is the smallest sum of a currency that the service can hold, in minor units.
+func stepOf(c money.Currency) int64 {
+	step := int64(1)
+	for range c.Digits() - 2 {
+		step *= 10
+	}
+	return step
 }
 
 // envelope is every answer of the accounting API: one of the lists is there.
