@@ -107,8 +107,12 @@ func (r *run) write(ctx context.Context) (connector.Outcome, error) {
 	return r.writes.ask(ctx, lane{r.open.to.Connection, r.open.to.Entity}, w)
 }
 
-// patience is how long to rest before the next look at what is waited for.
+// patience is how long to rest before the next look at what is waited for. Who
+// only begins to wait looks again soon, however long ago the record changed.
 func (r *run) patience() time.Duration {
+	if r.w.State != Waiting {
+		return dependencyFirst
+	}
 	return min(max(r.now().Sub(r.w.ChangedAt)/2, dependencyFirst), dependencyCap)
 }
 

@@ -3,6 +3,7 @@ package flow
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/ml-connector/ml-connector/connector"
 )
@@ -111,4 +112,30 @@ func TestDependencySkipped(t *testing.T) {
 	h.settle()
 	h.want("invoices-out", "i1", Done)
 	h.sound(w)
+}
+
+// Work that begins to wait looks again soon, however long ago its record
+// changed; then the longer it waits, the less often it looks.
+func TestPatience(t *testing.T) {
+	now := time.Date(2026, 9, 14, 12, 0, 0, 0, time.UTC)
+	eng := &Engine{cfg: Config{Now: func() time.Time { return now }}}
+	for _, tt := range []struct {
+		name  string
+		state State
+		since time.Duration // since the work last changed
+		want  time.Duration
+	}{
+		{"new", Pending, 0, dependencyFirst},
+		{"done weeks ago, and touched again", Pending, 500 * time.Hour, dependencyFirst},
+		{"waits for the first time", Waiting, dependencyFirst, dependencyFirst},
+		{"waits for a while", Waiting, 10 * time.Second, 5 * time.Second},
+		{"waits for long", Waiting, time.Hour, dependencyCap},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			r := &run{Engine: eng, w: Work{State: tt.state, ChangedAt: now.Add(-tt.since)}}
+			if got := r.patience(); got != tt.want {
+				t.Errorf("got %s, want %s", got, tt.want)
+			}
+		})
+	}
 }
