@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"slices"
 )
@@ -22,7 +23,7 @@ func (l *lister) backfill(ctx context.Context) ([]found, error) {
 		if cur.Width > 0 {
 			to = cur.From + cur.Width
 		}
-		rows, more, err := kinds[l.req.Entity][cur.Kind].list(ctx, l.cn, cur.From, to, cur.After, l.req.PageSize)
+		rows, more, err := l.src.kinds[cur.Kind](ctx, l.cn, cur.From, to, cur.After, l.req.PageSize)
 		if err != nil {
 			return nil, err
 		}
@@ -55,11 +56,11 @@ func (l *lister) backfill(ctx context.Context) ([]found, error) {
 	return nil, nil // more of it in the next call
 }
 
-// nextKind goes on to the next kind of object, or to events.
+// nextKind goes on to the next kind of object, or to the feed.
 func (l *lister) nextKind() {
 	cur := l.cur
 	cur.From, cur.Width, cur.Top, cur.After = cur.Since, 0, 0, ""
-	if cur.Kind++; cur.Kind >= len(kinds[l.req.Entity]) {
+	if cur.Kind++; cur.Kind >= len(l.src.kinds) {
 		cur.Kind, cur.From, cur.Events = 0, 0, true
 	}
 }
@@ -67,7 +68,10 @@ func (l *lister) nextKind() {
 func (l *lister) oldestFirst(rows []object) ([]found, error) {
 	out := make([]found, 0, len(rows))
 	for _, o := range slices.Backward(rows) {
-		f := found{id: o.id}
+		if o.skip {
+			continue
+		}
+		f := found{id: cmp.Or(o.as, o.id), key: o.key}
 		if o.rec != nil && !l.req.IDsOnly {
 			rec, err := o.rec()
 			if err != nil {

@@ -9,8 +9,9 @@ import (
 )
 
 // cursor is where a list stands. A backfill lists objects by the time they were
-// made, in spans that fit a page; then events tell what changed since the mark
-// that was set before the backfill began, so that nothing falls between.
+// made, in spans that fit a page; then the rows of a feed (events, mostly) tell
+// what changed since the mark that was set before the backfill began, so that
+// nothing falls between. Days of fees know only From, Width and After.
 type cursor struct {
 	V     int   `json:"v"`
 	Since int64 `json:"since"` // where the backfill begins, Unix seconds
@@ -19,13 +20,14 @@ type cursor struct {
 	From  int64  `json:"from,omitempty"`  // objects made before it are done
 	Width int64  `json:"width,omitempty"` // seconds of the next span; 0: to the end
 	Top   int64  `json:"top,omitempty"`   // spans: the newest object known to be there
-	After string `json:"after,omitempty"` // within a single second: continue after this id
+	After string `json:"after,omitempty"` // within a single second: continue after this id; within a day: after this currency
 
-	Events bool     `json:"events,omitempty"` // the backfill is done
-	Last   string   `json:"last,omitempty"`   // events up to this one are done; empty: there was none
+	Events bool     `json:"events,omitempty"` // the backfill is done, the feed is read
+	Last   string   `json:"last,omitempty"`   // rows up to this one are done; empty: there was none
 	LastAt int64    `json:"last_at,omitempty"`
-	Seen   int64    `json:"seen,omitempty"`   // when events were last read to the end, Stripe's clock
-	Recent []string `json:"recent,omitempty"` // events after Last that are done too
+	Seen   int64    `json:"seen,omitempty"`   // when rows were last read to the end, Stripe's clock
+	Recent []string `json:"recent,omitempty"` // rows after Last that are done too
+	At     string   `json:"at,omitempty"`     // there is more after this row, which is done; empty: go on at Last
 }
 
 const cursorVersion = 1

@@ -11,7 +11,9 @@ import (
 )
 
 // hookedEvents are the types that our webhook endpoint asks for.
-func hookedEvents() []string { return slices.Concat(customerEvents, invoiceEvents, paymentEvents) }
+func hookedEvents() []string {
+	return slices.Concat(customerEvents, invoiceEvents, chargeEvents, disputeEvents)
+}
 
 // RegisterWebhook makes Stripe send events to url, in the version of the API
 // that this connector speaks. The version of an endpoint cannot be changed and

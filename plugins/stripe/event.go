@@ -18,35 +18,28 @@ var (
 		"invoice.finalized", "invoice.finalization_failed", "invoice.updated", "invoice.paid", "invoice.payment_failed",
 		"invoice.voided", "invoice.marked_uncollectible", "credit_note.created", "credit_note.voided",
 	}
-	paymentEvents = []string{
+	chargeEvents = []string{
 		"charge.succeeded", "charge.pending", "charge.failed", "charge.updated", "charge.captured", "charge.expired",
 		"charge.refunded", "charge.refund.updated",
+	}
+	disputeEvents = []string{
 		"charge.dispute.created", "charge.dispute.updated", "charge.dispute.closed",
 		"charge.dispute.funds_withdrawn", "charge.dispute.funds_reinstated",
 	}
 	// Sent for card refunds only by newer versions of the API than ours.
 	refundEvents = []string{"refund.created", "refund.updated", "refund.failed"}
+	// Looked for, never asked of a webhook endpoint: nobody waits for a payout.
+	payoutEvents = []string{"payout.created", "payout.updated", "payout.paid", "payout.failed", "payout.canceled"}
 )
 
-// polledEvents returns the types that an entity's list asks for. New and deleted
-// drafts are looked for only here: a webhook of invoice.created that fails would
-// hold up other invoices of the account.
-func polledEvents(e connector.Entity) []string {
-	switch e {
-	case connector.EntityContact:
-		return customerEvents
-	case connector.EntityInvoice:
-		return append([]string{"invoice.created", "invoice.deleted"}, invoiceEvents...)
-	}
-	return append(append([]string{}, paymentEvents...), refundEvents...)
-}
-
-// touched is what an event says: these records may have changed. Only ids are
-// read from its object, for that comes in the version of the account, not ours.
-type touched struct {
+// touch is what an event says: this record may have changed. Only ids are read
+// from its object, for that comes in the version of the account, not ours.
+type touch struct {
 	entity connector.Entity
-	ids    []string // for a refund its own id, then its charge's
+	stream string
+	id     string
 	gone   bool
+	key    string // of the change: the same in a poll and in a webhook
 }
 
 // eventObject are the ids of an event's object.
@@ -76,51 +69,54 @@ func (v *idOrNode) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// readEvent tells what an event of a type touches; nothing for other types.
-func readEvent(kind string, raw json.RawMessage) touched {
+// readEvent tells what an event of a type touches; nothing for other types. The
+// first is what the event is about, and has the event's id for a key.
+func readEvent(event, kind string, raw json.RawMessage) []touch {
 	var o eventObject
 	if err := json.Unmarshal(raw, &o); err != nil || o.ID == "" {
-		return touched{}
+		return nil
 	}
+	var out []touch
+	for _, t := range o.touches(kind) {
+		if checkID(t.id) != nil { // cannot be Stripe's
+			continue
+		}
+		t.key = event
+		if len(out) > 0 {
+			t.key += "/" + t.id
+		}
+		out = append(out, t)
+	}
+	return out
+}
+
+func (o eventObject) touches(kind string) []touch {
+	payment := func(id, stream string) touch { return touch{entity: connector.EntityPayment, id: id, stream: stream} }
 	gone := strings.HasSuffix(kind, ".deleted")
 	switch {
 	case kind == "customer.created", kind == "customer.updated", kind == "customer.deleted":
-		return touched{connector.EntityContact, []string{o.ID}, gone}
+		return []touch{{entity: connector.EntityContact, id: o.ID, gone: gone}}
 	case strings.HasPrefix(kind, "invoice.") && o.Object == "invoice":
-		return touched{connector.EntityInvoice, []string{o.ID}, gone}
+		return []touch{{entity: connector.EntityInvoice, id: o.ID, gone: gone}}
 	case strings.HasPrefix(kind, "credit_note.") && o.Invoice != "":
-		return touched{connector.EntityInvoice, []string{string(o.Invoice)}, false}
+		return []touch{{entity: connector.EntityInvoice, id: string(o.Invoice)}}
 	case strings.HasPrefix(kind, "charge.dispute.") && o.Charge != "":
-		return touched{connector.EntityPayment, []string{string(o.Charge)}, false}
+		return []touch{payment(string(o.Charge), ""), payment(o.ID, streamDisputes)}
 	case kind == "charge.refund.updated", strings.HasPrefix(kind, "refund."):
-		ids := []string{o.ID}
-		if o.Charge != "" {
-			ids = append(ids, string(o.Charge))
-		}
-		return touched{connector.EntityPayment, ids, false}
+		return []touch{payment(o.ID, ""), payment(string(o.Charge), "")}
 	case strings.HasPrefix(kind, "charge.") && o.Object == "charge":
-		return touched{connector.EntityPayment, []string{o.ID}, false}
+		return []touch{payment(o.ID, "")}
+	case strings.HasPrefix(kind, "payout.") && o.Object == "payout":
+		return []touch{payment(o.ID, streamPayouts)}
 	}
-	return touched{}
+	return nil
 }
 
-// valid drops ids that cannot be Stripe's.
-func (t touched) valid() touched {
-	var ids []string
-	for _, id := range t.ids {
-		if checkID(id) == nil {
-			ids = append(ids, id)
-		}
-	}
-	t.ids = ids
-	return t
-}
-
-func touchedBy(ev *stripe.Event) touched {
+func touchedBy(ev *stripe.Event) []touch {
 	if ev.Data == nil {
-		return touched{}
+		return nil
 	}
-	return readEvent(string(ev.Type), ev.Data.Raw).valid()
+	return readEvent(ev.ID, string(ev.Type), ev.Data.Raw)
 }
 
 func eventTime(unix int64) time.Time { return time.Unix(unix, 0).UTC() }

@@ -14,7 +14,7 @@ import (
 type found struct {
 	id   string
 	at   time.Time // of the event; zero in a backfill
-	key  string    // the event's dedupe key, as a webhook would carry it; empty in a backfill
+	key  string    // the change's dedupe key, as a webhook would carry it; empty: not known
 	gone bool
 	rec  *connector.Record // when the list already said it all
 }
@@ -22,8 +22,9 @@ type found struct {
 // List returns what changed, oldest first.
 func (c *Connector) List(ctx context.Context, s *connector.Session, req connector.ListRequest) (connector.Page, error) {
 	const op = "stripe: list"
-	if _, ok := kinds[req.Entity]; !ok {
-		return connector.Page{}, unknownEntity(op, req.Entity)
+	src, err := sourceOf(op, req.Entity, req.Stream)
+	if err != nil {
+		return connector.Page{}, err
 	}
 	if req.PageSize < 1 || req.PageSize > pageSizeMax {
 		return connector.Page{}, connector.Errorf(connector.Invalid, op, "a page has from 1 to %d records, not %d", pageSizeMax, req.PageSize)
@@ -32,23 +33,12 @@ func (c *Connector) List(ctx context.Context, s *connector.Session, req connecto
 	if err != nil {
 		return connector.Page{}, err
 	}
-	cur, fresh, err := readCursor(req.Cursor, req.Since, len(kinds[req.Entity]))
+	cur, fresh, err := readCursor(req.Cursor, req.Since, max(1, len(src.kinds)))
 	if err != nil {
 		return connector.Page{}, err
 	}
-	l := &lister{cn: cn, req: req, cur: cur}
-	if fresh {
-		if err := l.setMark(ctx); err != nil {
-			return connector.Page{}, err
-		}
-	}
-	var rows []found
-	more := true
-	if cur.Events {
-		rows, more, err = l.events(ctx)
-	} else {
-		rows, err = l.backfill(ctx)
-	}
+	l := &lister{cn: cn, req: req, src: src, cur: cur}
+	rows, more, err := l.next(ctx, fresh)
 	if err != nil {
 		return connector.Page{}, err
 	}
@@ -64,7 +54,25 @@ func (c *Connector) List(ctx context.Context, s *connector.Session, req connecto
 type lister struct {
 	cn  *conn
 	req connector.ListRequest
+	src source
 	cur *cursor
+}
+
+// next reads one page of changes.
+func (l *lister) next(ctx context.Context, fresh bool) (rows []found, more bool, err error) {
+	if l.src.feed == nil {
+		return l.days(ctx)
+	}
+	if fresh {
+		if err := l.setMark(ctx); err != nil {
+			return nil, false, err
+		}
+	}
+	if l.cur.Events {
+		return l.follow(ctx)
+	}
+	rows, err = l.backfill(ctx)
+	return rows, true, err
 }
 
 // records turns changes into records, read afresh where needed.
@@ -101,26 +109,6 @@ func (l *lister) records(ctx context.Context, rows []found) ([]connector.Record,
 	return out, nil
 }
 
-// object is what a backfill needs of one object in a list.
-type object struct {
-	id      string
-	created int64
-	rec     func() (*connector.Record, error) // nil: read it by id
-}
-
-// kind is one kind of object that an entity consists of. Its list function
-// reads one page, newest first, within [from, to); to 0 is without end.
-type kind struct {
-	list func(ctx context.Context, cn *conn, from, to int64, after string, limit int) ([]object, bool, error)
-}
-
-// kinds of objects by entity, in the order of the backfill.
-var kinds = map[connector.Entity][]kind{
-	connector.EntityContact: {{listCustomers}},
-	connector.EntityInvoice: {{listInvoices}},
-	connector.EntityPayment: {{listCharges}, {listRefunds}},
-}
-
 func span(from, to int64) *stripe.RangeQueryParams {
 	r := &stripe.RangeQueryParams{GreaterThanOrEqual: from}
 	if to > 0 {
@@ -144,7 +132,7 @@ func listCustomers(ctx context.Context, cn *conn, from, to int64, after string, 
 	})
 	var out []object
 	for _, cu := range rows {
-		out = append(out, object{cu.ID, cu.Created, func() (*connector.Record, error) { return cn.contactRecord(cu) }})
+		out = append(out, object{id: cu.ID, created: cu.Created, rec: func() (*connector.Record, error) { return cn.contactRecord(cu) }})
 	}
 	return out, more, err
 }

@@ -22,15 +22,19 @@ func (c *Connector) Manifest() connector.Manifest {
 	verbs := []connector.Verb{connector.VerbList, connector.VerbGet, connector.VerbUpsert, connector.VerbSubscribe}
 	var entities []connector.EntitySupport
 	for _, e := range connector.Entities() {
-		entities = append(entities, connector.EntitySupport{
+		sup := connector.EntitySupport{
 			Entity: e, Verbs: verbs, GetBatch: batchMax, UpsertBatch: batchMax, PageSize: pageSizeMax,
-		})
+		}
+		if e == connector.EntityPayment {
+			sup.Streams = paymentStreams()
+		}
+		entities = append(entities, sup)
 	}
 	return connector.Manifest{
 		Name:    "stripe",
 		Title:   "Stripe",
 		Version: "0.1.0",
-		Summary: "Invoices that customers pay online, their payments and refunds, and customers.",
+		Summary: "Invoices that customers pay online, their payments and refunds, customers, and what else moves the balance: fees, payouts, disputes.",
 		Settings: []connector.Setting{
 			{Name: settingKey, Type: connector.SettingText, Secret: true, Required: true,
 				Help: "Secret or restricted API key: sk_… or rk_…. A restricted key is safer."},

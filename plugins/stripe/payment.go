@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"strings"
 	"time"
 
 	stripe "github.com/stripe/stripe-go/v76"
@@ -10,20 +9,6 @@ import (
 	"github.com/ml-connector/ml-connector/connector"
 	"github.com/ml-connector/ml-connector/money"
 )
-
-// payment reads a charge or a refund by its id. The prefix only says which to
-// try first: Stripe does not promise what an id looks like.
-func (cn *conn) payment(ctx context.Context, id string) (*connector.Record, error) {
-	first, second := cn.chargePayment, cn.refundPayment
-	if strings.HasPrefix(id, "re_") || strings.HasPrefix(id, "pyr_") {
-		first, second = second, first
-	}
-	rec, err := first(ctx, id)
-	if err != nil && connector.KindOf(err) == connector.NotFound {
-		return second(ctx, id)
-	}
-	return rec, err
-}
 
 // chargeExpansions are what a charge is read with: where its marks may be, its
 // refunds and its fee.

@@ -142,8 +142,8 @@ func (c *Connector) readDelivery(s *connector.Session, body []byte) connector.We
 		out.Reason = "an event of the other mode (test or live) than the key's; ignored"
 		return out
 	}
-	t := readEvent(d.Type, d.Data.Object).valid()
-	if len(t.ids) == 0 {
+	touches := readEvent(d.ID, d.Type, d.Data.Object)
+	if len(touches) == 0 {
 		out.Reason = cut("events of type "+d.Type+" are not used", 200)
 		return out
 	}
@@ -151,14 +151,14 @@ func (c *Connector) readDelivery(s *connector.Session, body []byte) connector.We
 	if account == "" {
 		account = s.AccountID
 	}
-	for i, id := range t.ids {
+	for i, t := range touches {
 		kind := eventKind(d.Type)
-		if i > 0 { // the charge of a refund
+		if i > 0 { // the charge of a refund, the dispute of a charge
 			kind = connector.EventUpdated
 		}
 		out.Events = append(out.Events, connector.Event{
-			Ref: connector.Ref{Entity: t.entity, ID: id}, Kind: kind, OccurredAt: eventTime(d.Created),
-			DedupeKey: eventKey(d.ID, id, i), AccountID: account,
+			Ref: connector.Ref{Entity: t.entity, ID: t.id}, Kind: kind, OccurredAt: eventTime(d.Created),
+			DedupeKey: t.key, AccountID: account, Stream: t.stream,
 		})
 	}
 	return out

@@ -92,14 +92,15 @@ func TestWebhookEvents(t *testing.T) {
 		{"charge.refunded", `{"id":"py_1","object":"charge"}`, refs{"payment/py_1"}, connector.EventUpdated},
 		{"charge.refund.updated", `{"id":"re_1","object":"refund","charge":"ch_1"}`, refs{"payment/re_1", "payment/ch_1"}, connector.EventUpdated},
 		{"refund.failed", `{"id":"re_1","object":"refund","charge":{"id":"ch_1"}}`, refs{"payment/re_1", "payment/ch_1"}, connector.EventUpdated},
-		{"charge.dispute.created", `{"id":"dp_1","object":"dispute","charge":"ch_1"}`, refs{"payment/ch_1"}, connector.EventUpdated},
+		{"charge.dispute.created", `{"id":"dp_1","object":"dispute","charge":"ch_1"}`, refs{"payment/ch_1", "disputes payment/dp_1"}, connector.EventUpdated},
 		{"invoice.paid", `{"id":"in_1","object":"invoice"}`, refs{"invoice/in_1"}, connector.EventUpdated},
 		{"credit_note.created", `{"id":"cn_1","object":"credit_note","invoice":"in_1"}`, refs{"invoice/in_1"}, connector.EventUpdated},
 		{"customer.deleted", `{"id":"cus_1","object":"customer"}`, refs{"contact/cus_1"}, connector.EventDeleted},
 		{"customer.created", `{"id":"cus_1","object":"customer"}`, refs{"contact/cus_1"}, connector.EventCreated},
 		{"customer.subscription.created", `{"id":"sub_1","object":"subscription"}`, nil, ""},
 		{"invoice.upcoming", `{"object":"invoice"}`, nil, ""},
-		{"payout.paid", `{"id":"po_1","object":"payout"}`, nil, ""},
+		{"payout.paid", `{"id":"po_1","object":"payout"}`, refs{"payouts payment/po_1"}, connector.EventUpdated},
+		{"topup.succeeded", `{"id":"tu_1","object":"topup"}`, nil, ""},
 		{"charge.succeeded", `{"id":"../admin","object":"charge"}`, nil, ""},
 		{"charge.succeeded", `null`, nil, ""},
 		{"charge.succeeded", `[1]`, nil, ""},
@@ -115,7 +116,7 @@ func TestWebhookEvents(t *testing.T) {
 			var have refs
 			keys := map[string]bool{}
 			for _, ev := range got.Events {
-				have = append(have, ev.Ref.String())
+				have = append(have, strings.TrimSpace(ev.Stream+" "+ev.Ref.String()))
 				keys[ev.DedupeKey] = true
 				if ev.AccountID != "acct_1Sandbox" || !ev.OccurredAt.Equal(hookTime.Add(-time.Second)) {
 					t.Errorf("event %+v", ev)
