@@ -93,11 +93,14 @@ func (e *Engine) hints(connection string, ref connector.Ref, stream string) []hi
 	for _, name := range e.order {
 		p := e.plans[name]
 		for _, f := range p.Recipe.Flows {
-			if !p.enabled[f.Name] || p.connection(f.From) != connection {
+			if !p.enabled[f.Name] {
 				continue
 			}
-			also := slices.ContainsFunc(f.Also(), func(a recipe.Also) bool { return stream == "" && a.Entity == ref.Entity })
-			if f.From.Entity == ref.Entity && f.From.Stream == stream || also {
+			own := p.connection(f.From) == connection && f.From.Entity == ref.Entity && f.From.Stream == stream
+			also := slices.ContainsFunc(f.Also(), func(a recipe.Also) bool {
+				return stream == "" && a.End.Entity == ref.Entity && p.connection(a.End) == connection
+			})
+			if own || also {
 				out = append(out, hint{recipe: name, flow: f.Name, ref: Ref{connection, ref.Entity, ref.ID}})
 			}
 		}

@@ -214,18 +214,25 @@ func (r *run) resolve(ctx context.Context, n recipe.Need) (string, error) {
 }
 
 // passOn turns a record of another entity (a payment) into hints for the flow's
-// own records (its invoice).
+// own records (its invoice). One of the target's end has them look there.
 func (r *run) passOn(ctx context.Context, in recipe.Input) (job.Result, error) {
-	var ids []string
-	if !in.Record.Gone {
-		var err error
-		if ids, err = r.flow.AlsoRecords(in); err != nil {
+	from := r.plan.connection(r.flow.From)
+	var all []hint
+	for _, target := range []bool{false, true} {
+		if here := r.plan.connection(r.flow.To); in.Record.Gone || target && here != r.w.Source.Connection || !target && from != r.w.Source.Connection {
+			continue
+		}
+		ids, err := r.flow.AlsoRecords(in, target)
+		if err != nil {
 			return job.Result{}, err
+		}
+		for _, id := range ids {
+			all = append(all, hint{ref: Ref{from, r.flow.From.Entity, id}, look: target})
 		}
 	}
 	version := in.Record.Version
 	return r.finish(ctx, concern{state: Done, reason: "passed on to what it concerns", version: &version}, audit.Entry{},
-		func(tx *db.Tx) error { return r.touchAll(ctx, tx, r.flow.From.Entity, ids) })
+		func(tx *db.Tx) error { return r.touchAll(ctx, tx, all) })
 }
 
 // bringAlong touches the records that this one brings: a charge its refunds.
@@ -238,17 +245,17 @@ func (r *run) bringAlong(ctx context.Context, in recipe.Input) error {
 		return err
 	}
 	return r.cfg.DB.Update(ctx, func(tx *db.Tx) error {
-		fresh := ids[:0:0]
+		var fresh []hint
 		for _, id := range ids {
 			known, err := settledBefore(ctx, tx, r.w, id)
 			if err != nil {
 				return err
 			}
 			if !known {
-				fresh = append(fresh, id)
+				fresh = append(fresh, hint{ref: Ref{r.w.Source.Connection, r.w.Source.Entity, id}})
 			}
 		}
-		return r.touchAll(ctx, tx, r.w.Source.Entity, fresh)
+		return r.touchAll(ctx, tx, fresh)
 	})
 }
 
@@ -263,13 +270,14 @@ func settledBefore(ctx context.Context, tx *db.Tx, w Work, id string) (bool, err
 	return n > 0, err
 }
 
-func (r *run) touchAll(ctx context.Context, tx *db.Tx, entity connector.Entity, ids []string) error {
-	for _, id := range ids {
-		if id == "" {
+// touchAll touches records of this flow; empty ids are left out.
+func (r *run) touchAll(ctx context.Context, tx *db.Tx, all []hint) error {
+	for _, h := range all {
+		if h.ref.ID == "" {
 			continue
 		}
-		ref := Ref{r.w.Source.Connection, entity, id}
-		if _, _, err := r.touch(ctx, tx, hint{recipe: r.w.Recipe, flow: r.w.Flow, ref: ref}); err != nil {
+		h.recipe, h.flow = r.w.Recipe, r.w.Flow
+		if _, _, err := r.touch(ctx, tx, h); err != nil {
 			return err
 		}
 	}

@@ -102,6 +102,7 @@ func loadWork(ctx context.Context, q reader, id int64) (Work, error) {
 type hint struct {
 	recipe, flow string
 	ref          Ref
+	look         bool // what is there may not be what was written: look, though nothing new is wanted
 }
 
 // touch notes that a record may have changed and sees to it that a job will
@@ -112,12 +113,12 @@ func (e *Engine) touch(ctx context.Context, tx *db.Tx, h hint) (id, generation i
 	// A record that waits for a person stays visible as such until the job has
 	// looked again.
 	err = tx.QueryRowContext(ctx, `
-		INSERT INTO work (recipe, flow, connection, entity, record_id, state, generation, first_seen_at, changed_at)
-		VALUES ($1, $2, $3, $4, $5, 'pending', 1, $6, $6)
+		INSERT INTO work (recipe, flow, connection, entity, record_id, state, generation, first_seen_at, changed_at, look)
+		VALUES ($1, $2, $3, $4, $5, 'pending', 1, $6, $6, $7)
 		ON CONFLICT (recipe, flow, connection, entity, record_id) DO UPDATE SET
-			generation = work.generation + 1,
+			generation = work.generation + 1, look = CASE WHEN excluded.look <> 0 THEN excluded.look ELSE work.look END,
 			state = CASE WHEN work.state IN ('done', 'skipped') THEN 'pending' ELSE work.state END
-		RETURNING id, generation`, h.recipe, h.flow, h.ref.Connection, string(h.ref.Entity), h.ref.ID, now).Scan(&id, &generation)
+		RETURNING id, generation`, h.recipe, h.flow, h.ref.Connection, string(h.ref.Entity), h.ref.ID, now, h.look).Scan(&id, &generation)
 	if err != nil {
 		return 0, 0, fmt.Errorf("note change of %s: %w", h.ref, err)
 	}

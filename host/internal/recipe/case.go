@@ -39,6 +39,7 @@ type testCase struct {
 	merge   *mergeCase // nil: the record alone decides
 
 	expectsExpand, expectsRecords bool
+	target                        bool // the record is of the target's end; with records only
 }
 
 // Test runs the recipe's own cases, in the order of the file.
@@ -69,7 +70,7 @@ func (c testCase) run() error {
 		errs = append(errs, sameIDs("expand", ids, c.expand))
 	}
 	if c.expectsRecords {
-		ids, err := c.flow.AlsoRecords(c.in)
+		ids, err := c.flow.AlsoRecords(c.in, c.target)
 		if err != nil {
 			return err
 		}
@@ -243,6 +244,9 @@ func (p *parser) readGiven(c *testCase, item node, keys map[string]node) {
 	entity := c.flow.From.Entity
 	if _, ok := keys["records"]; ok && len(c.flow.also) > 0 {
 		entity = c.flow.also[0].entity
+	}
+	if n, ok := keys["side"]; ok {
+		c.target = p.side(n) == sideTo
 	}
 	c.in.Record.Entity = entity
 	if n, ok := keys["record"]; ok {

@@ -101,11 +101,12 @@ func (f *Flow) Expand(in Input) ([]string, error) {
 }
 
 // AlsoRecords returns the ids of the flow's records that a record of another
-// entity concerns. An entity that the flow does not name concerns none.
-func (f *Flow) AlsoRecords(in Input) ([]string, error) {
+// entity, of the source's end or the target's, concerns. An entity that the flow
+// does not name concerns none.
+func (f *Flow) AlsoRecords(in Input, target bool) ([]string, error) {
 	var out []string
 	for _, rule := range f.also {
-		if rule.entity != in.Record.Entity {
+		if rule.entity != in.Record.Entity || rule.target != target {
 			continue
 		}
 		if err := f.bound(in.Params); err != nil {

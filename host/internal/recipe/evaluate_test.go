@@ -70,11 +70,12 @@ func TestEvaluateWant(t *testing.T) {
 func TestAlsoRecordsAndExpand(t *testing.T) {
 	r := shipped(t)
 	flow := r.Flow("invoices-out")
-	if diff := cmp.Diff([]Also{{connector.EntityPayment}}, flow.Also()); diff != "" {
+	if diff := cmp.Diff([]Also{{End: End{Connection: "xero", Entity: connector.EntityPayment}},
+		{End: End{Connection: "stripe", Entity: connector.EntityPayment}, Target: true}}, flow.Also()); diff != "" {
 		t.Errorf("also differs (-want +got):\n%s", diff)
 	}
 	in := Input{Params: bindShipped(t, r), Record: connector.Record{Entity: connector.EntityPayment, ID: "p", Payment: &connector.Payment{InvoiceID: "inv-1"}}}
-	ids, err := flow.AlsoRecords(in)
+	ids, err := flow.AlsoRecords(in, false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -82,11 +83,17 @@ func TestAlsoRecordsAndExpand(t *testing.T) {
 		t.Errorf("records differ (-want +got):\n%s", diff)
 	}
 	in.Record.Payment.InvoiceID = ""
-	if ids, err := flow.AlsoRecords(in); err != nil || ids != nil {
+	if ids, err := flow.AlsoRecords(in, false); err != nil || ids != nil {
 		t.Errorf("a payment of no invoice: got %v, %v", ids, err)
 	}
+	in.Record.Payment = &connector.Payment{InvoiceID: "in_1", Status: connector.PaymentFailed,
+		Marks: map[string]string{"xero_invoice_id": "inv-1", "xero_tenant_id": "tenant-1"}}
+	in.From.Account = "tenant-1"
+	if ids, err := flow.AlsoRecords(in, true); err != nil || len(ids) != 1 || ids[0] != "inv-1" {
+		t.Errorf("a failed payment of the target: got %v, %v", ids, err)
+	}
 	in.Record = approvedInvoice()
-	if ids, err := flow.AlsoRecords(in); err != nil || ids != nil {
+	if ids, err := flow.AlsoRecords(in, false); err != nil || ids != nil {
 		t.Errorf("an entity that is not named: got %v, %v", ids, err)
 	}
 	in.Record = connector.Record{Entity: connector.EntityPayment, ID: "ch_1", Payment: &connector.Payment{RefundIDs: []string{"re_1", "", "re_2", "re_1"}}}

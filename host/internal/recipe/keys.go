@@ -67,7 +67,7 @@ var (
 		{name: "inverse", doc: "The flow that carries the same pair back; it must name this one. Their digests recognise our own echo.", schema: nameSchema},
 		{name: "enabled", doc: "An expression of `params`: whether changes start the flow. A flow that another flow needs still runs on demand. Default `true`.", schema: expressionSchema},
 		{name: "poll", doc: "How often the source is asked for changes. Default: the recipe's.", schema: durationSchema},
-		{name: "also", doc: "Other entities of the source whose events concern this flow's records.", schema: listOf("also")},
+		{name: "also", doc: "Other entities whose events concern this flow's records.", schema: listOf("also")},
 		{name: "skip", doc: "Records that do not take part, each with its reason. The first rule that holds decides.", schema: listOf("skip")},
 		{name: "hold", doc: "Records that a person decides on. Asked after `skip`; the first rule that holds decides.", schema: listOf("hold")},
 		{name: "needs", doc: "Records that must be in the target first, by the name under which `needs` has their id.", schema: mapOf("need")},
@@ -83,6 +83,7 @@ var (
 	}}
 	alsoKeys = keyTable{name: "an also rule", keys: []key{
 		{name: "entity", doc: "The other entity.", required: true, schema: entitySchema},
+		{name: "side", doc: "The end whose entity it is: `from`, the default, or `to`. After an event of the target the flow looks there, though nothing new is wanted.", schema: schema{"enum": []string{sideFrom, sideTo}}},
 		{name: "records", doc: "An expression over that entity: ids of the flow's records. Empty ids are left out.", required: true, schema: expressionSchema},
 	}}
 	skipKeys = keyTable{name: "a skip rule", keys: []key{
@@ -122,6 +123,7 @@ var (
 		{name: "expand", doc: "Expected: exactly these ids are brought along.", schema: scalarsSchema},
 		{name: "sweep", doc: "Expected: whether the flow's sweeps look at the record again.", schema: schema{"type": "boolean"}},
 		{name: "records", doc: "Expected: exactly these records are concerned; the test's record is of an `also` entity.", schema: scalarsSchema},
+		{name: "side", doc: "With `records`: the end whose record the test's is, as in the `also` rule. Default `from`.", schema: schema{"enum": []string{sideFrom, sideTo}}},
 		{name: "enabled", doc: "Expected: whether changes start the flow.", schema: schema{"type": "boolean"}},
 	}}
 	sideKeys = keyTable{name: "an end", keys: []key{

@@ -175,6 +175,20 @@ func (p *parser) flowScope(f *Flow, needs *structType) *scope {
 	return p.scope(own, vars)
 }
 
+// The ends of a flow, as an also rule names them.
+const (
+	sideFrom = "from"
+	sideTo   = "to"
+)
+
+func (p *parser) side(n node) string {
+	text, _ := p.text(n)
+	if text != sideFrom && text != sideTo {
+		p.report(n.at, n.path, suggest(text, []string{sideFrom, sideTo}), "a side is 'from' or 'to'")
+	}
+	return text
+}
+
 func (p *parser) readAlso(f *Flow, n node) {
 	for _, item := range p.list(n) {
 		keys := p.object(item, alsoKeys)
@@ -185,6 +199,9 @@ func (p *parser) readAlso(f *Flow, n node) {
 			if rule.entity == f.From.Entity {
 				p.report(n.at, n.path, "", "the flow starts from %s as it is", f.From)
 			}
+		}
+		if n, ok := keys["side"]; ok {
+			rule.target = p.side(n) == sideTo
 		}
 		if n, ok := keys["records"]; ok && rule.entity != "" {
 			params := p.recipe.params

@@ -141,14 +141,20 @@ type Flow struct {
 	policy    []mapping
 }
 
-// Also is another entity of the source whose events concern the flow's records.
-type Also struct{ Entity connector.Entity }
+// Also is another entity whose events concern the flow's records.
+type Also struct {
+	End    End  // its connection, of the source or of the target, and the entity
+	Target bool // it is the target's: what was written there may hold no more
+}
 
 // Also lists the entities beside From whose events concern the flow's records.
 func (f *Flow) Also() []Also {
 	out := make([]Also, len(f.also))
 	for i, a := range f.also {
-		out[i] = Also{Entity: a.entity}
+		out[i] = Also{End: End{Connection: f.From.Connection, Entity: a.entity}, Target: a.target}
+		if a.target {
+			out[i].End.Connection = f.To.Connection
+		}
 	}
 	return out
 }
@@ -165,6 +171,7 @@ type Need struct {
 type (
 	alsoRule struct {
 		entity  connector.Entity
+		target  bool // of the target's end, not the source's
 		records *expression
 	}
 	rule struct {
