@@ -24,7 +24,7 @@ import (
 
 // postWebhook NAME WANT_STATUS FLAG… posts to /webhooks/NAME. The flags:
 //
-//	as=xero|stripe    whose signature; default the name
+//	as=xero|stripe    whose signature, also xero-b and stripe-b; default the name
 //	sign=none|wrong   no signature, or one made with another key
 //	at=DURATION       the time in Stripe's signature, from now
 //	body=TEXT size=N  what is posted, or how much
@@ -80,8 +80,12 @@ func (w *world) sign(req *http.Request, body []byte, flags map[string]string) er
 		h.Write([]byte(text))
 		return h.Sum(nil)
 	}
-	if flags["as"] == "xero" {
-		req.Header.Set("X-Xero-Signature", base64.StdEncoding.EncodeToString(mac(w.secret["webhook_key"], string(body))))
+	p, side, err := w.at(flags["as"])
+	if err != nil {
+		return err
+	}
+	if side == "xero" {
+		req.Header.Set("X-Xero-Signature", base64.StdEncoding.EncodeToString(mac(p.secret["webhook_key"], string(body))))
 		return nil
 	}
 	at := time.Now()
@@ -93,7 +97,7 @@ func (w *world) sign(req *http.Request, body []byte, flags map[string]string) er
 		at = at.Add(d)
 	}
 	stamp := strconv.FormatInt(at.Unix(), 10)
-	req.Header.Set("Stripe-Signature", "t="+stamp+",v1="+hex.EncodeToString(mac(w.secret["webhook_secret"], stamp+"."+string(body))))
+	req.Header.Set("Stripe-Signature", "t="+stamp+",v1="+hex.EncodeToString(mac(p.secret["webhook_secret"], stamp+"."+string(body))))
 	return nil
 }
 
@@ -137,17 +141,19 @@ func leaks(w *world, ts *testscript.TestScript, _ []string) error {
 // authentication carries them.
 func (w *world) secrets() map[string]string {
 	out := map[string]string{}
-	for k, v := range w.secret {
-		out[k] = v
-	}
-	for i, t := range w.gate.granted() {
-		out[fmt.Sprintf("token %d", i)] = t
-	}
 	basic := func(user, password string) string {
 		return base64.StdEncoding.EncodeToString([]byte(user + ":" + password))
 	}
-	out["api_key in Basic"] = basic(w.secret["api_key"], "")
-	out["client_secret in Basic"] = basic("sandbox-xero-client", w.secret["client_secret"])
+	for suffix, p := range w.pairs() {
+		for k, v := range p.secret {
+			out[k+suffix] = v
+		}
+		for i, t := range p.gate.granted() {
+			out[fmt.Sprintf("token %d%s", i, suffix)] = t
+		}
+		out["api_key in Basic"+suffix] = basic(p.secret["api_key"], "")
+		out["client_secret in Basic"+suffix] = basic("sandbox-xero-client", p.secret["client_secret"])
+	}
 	return out
 }
 

@@ -14,6 +14,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -69,24 +70,36 @@ func ml(w *world, ts *testscript.TestScript, args []string) error {
 	return err
 }
 
-// connect adds both connections, authorises Xero and subscribes the webhooks;
-// with `nohooks` it leaves the webhooks out.
+// connect adds both connections of a pair, authorises Xero and subscribes the
+// webhooks; with `nohooks` it leaves the webhooks out.
 func connect(w *world, ts *testscript.TestScript, args []string) error {
+	suffix := ""
+	if slices.Contains(args, "b") {
+		suffix = otherSuffix
+	}
+	p, _, err := w.at(suffix)
+	if err != nil {
+		return err
+	}
 	for _, name := range []string{"xero", "stripe"} {
-		if err := addConnection(w, ts, []string{name, name}); err != nil {
+		if err := addConnection(w, ts, []string{name + suffix, name}); err != nil {
 			return err
 		}
 	}
-	if err := authorize(w, ts, []string{"xero"}); err != nil {
+	if err := authorize(w, ts, []string{"xero" + suffix}); err != nil {
 		return err
 	}
-	if len(args) == 1 && args[0] == "nohooks" {
+	if slices.Contains(args, "nohooks") {
 		return nil
 	}
 	url := "http://" + w.listen + "/webhooks/"
+	hook := url + "xero" + suffix
+	if p.shared { // an app has one webhook for all organisations
+		hook = url + "xero"
+	}
 	return errors.Join(
-		w.control(http.MethodPost, "xero", "webhooks", map[string]any{"url": url + "xero"}, nil),
-		w.control(http.MethodPost, "stripe", "webhooks", map[string]any{"url": url + "stripe", "secret": w.secret["webhook_secret"]}, nil))
+		w.control(http.MethodPost, "xero"+suffix, "webhooks", map[string]any{"url": hook}, nil),
+		w.control(http.MethodPost, "stripe"+suffix, "webhooks", map[string]any{"url": url + "stripe" + suffix, "secret": p.secret["webhook_secret"]}, nil))
 }
 
 // addConnection NAME CONNECTOR [nokey]. Secrets go through the environment of
@@ -95,14 +108,25 @@ func addConnection(w *world, ts *testscript.TestScript, args []string) error {
 	if len(args) < 2 {
 		return errors.New("want NAME CONNECTOR [nokey]")
 	}
-	set, secrets := map[string]string{"api_url": w.base, "calls_per_second": "500"}, []string{"api_key", "webhook_secret"}
+	p, _, err := w.at(args[0])
+	if err != nil {
+		return err
+	}
+	set, secrets := map[string]string{"api_url": p.base, "calls_per_second": "500"}, []string{"api_key", "webhook_secret"}
 	if args[1] == "xero" {
+		base := p.base
+		if p.shared {
+			base = w.base
+		}
 		set = map[string]string{
-			"client_id": ts.Getenv("XERO_CLIENT_ID"), "api_url": w.base, "authorize_url": w.base + "/identity/connect/authorize",
-			"token_url": w.base + "/connect/token", "calls_per_minute": strconv.Itoa(callsPerMinute),
+			"client_id": ts.Getenv("XERO_CLIENT_ID"), "api_url": base, "authorize_url": base + "/identity/connect/authorize",
+			"token_url": base + "/connect/token", "calls_per_minute": strconv.Itoa(callsPerMinute),
 			"redirect_url": strings.Replace("http://"+w.redirect+"/oauth/callback", "127.0.0.1", "localhost", 1),
 		}
 		secrets = []string{"client_secret", "webhook_key"}
+		if w.other != nil && w.other.shared { // the consent covers both
+			set["tenant_id"] = p.xero.TenantID()
+		}
 	}
 	if len(args) == 3 && args[2] == "nokey" {
 		secrets = secrets[:1]
@@ -115,7 +139,7 @@ func addConnection(w *world, ts *testscript.TestScript, args []string) error {
 	for _, s := range secrets {
 		variable := "E2E_" + strings.ToUpper(s)
 		cmd = append(cmd, "--secret", s+"=env:"+variable)
-		env = append(env, variable+"="+w.secret[s])
+		env = append(env, variable+"="+p.secret[s])
 	}
 	_, stderr, code, err := w.cli(ts, env, cmd...)
 	if err != nil || code != 0 {

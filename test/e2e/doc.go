@@ -7,7 +7,7 @@
 // (https://pkg.go.dev/github.com/rogpeppe/go-internal/testscript) they use:
 //
 //	ml [CODE] ARG…                    run ml-connector, expect that exit code (default 0); then stdout, stderr, json
-//	connect [nohooks]                 add and authorise both connections, webhook endpoints included
+//	connect [nohooks] [b]             add and authorise both connections, webhook endpoints included; b: of the second pair
 //	add NAME CONNECTOR [nokey]        add a connection, without a webhook key if so
 //	authorize [NAME]                  go through the OAuth flow with a browser that consents at once
 //	host [ARG…]                       start `ml-connector run`, wait until it is ready
@@ -19,6 +19,8 @@
 //	race METHOD PATH SIDE LEVER…      pull that lever at the moment when the next such request arrives, before it is done
 //	raced                             wait until it has happened
 //	hits N                            Xero's faults have struck N times or more
+//	second [one-consent]              start a second organisation and a second account: sides xero-b and stripe-b, whose
+//	                                  clearing account is 611; with one-consent both organisations let in one app at once
 //	both|xero|stripe VERB …           pull a lever of the stand-ins: see levers in lever_test.go
 //	set VAR QUERY FIELD               keep a field of the one record that QUERY finds
 //	expect QUERY [COUNT]              so many records are found now (default 1)
@@ -36,7 +38,7 @@
 // NoTax and a LINE such as '300 * 2 x 50.00 -15% NONE' is 300 lines of quantity 2 at
 // 50.00 each, less 15 per cent, without tax.
 //
-// A QUERY is SIDE NOUN FILTER…: the side is xero, stripe (a list of the control
+// A QUERY is SIDE NOUN FILTER…: the side is xero, stripe, xero-b, stripe-b (a list of the control
 // API) or cli (a list that `--json` prints); a filter is PATH=VALUE, PATH!=VALUE
 // or PATH~REGEXP, where a path is names with dots. A COUNT is a number, or a number
 // and + for that many or more.

@@ -87,12 +87,16 @@ func xeroLever(w *world, _ *testscript.TestScript, args []string) error {
 // stripeLever makes a customer wait for the link before it is paid: the mark on
 // the payment intent comes before it. With pay-early nobody waits.
 func stripeLever(w *world, ts *testscript.TestScript, args []string) error {
+	return stripeSide(w, ts, "stripe", args)
+}
+
+func stripeSide(w *world, ts *testscript.TestScript, side string, args []string) error {
 	if len(args) > 1 && args[0] == "pay" {
-		if err := until(w, ts, []string{linkWithin, "stripe", "intents", "number=" + args[1], "1+"}); err != nil {
+		if err := until(w, ts, []string{linkWithin, side, "intents", "number=" + args[1], "1+"}); err != nil {
 			return fmt.Errorf("%s has no link to pay: %w", args[1], err)
 		}
 	}
-	return w.pull("stripe", stripeLevers, args)
+	return w.pull(side, stripeLevers, args)
 }
 
 // bothLever pulls a lever on both sides.
@@ -189,7 +193,11 @@ func (w *world) control(method, side, path string, body, out any) error {
 			return err
 		}
 	}
-	req, err := http.NewRequestWithContext(w.ctx, method, w.base+"/_"+side+"/"+path, bytes.NewReader(b))
+	p, plain, err := w.at(side)
+	if err != nil {
+		return err
+	}
+	req, err := http.NewRequestWithContext(w.ctx, method, p.base+"/_"+plain+"/"+path, bytes.NewReader(b))
 	if err != nil {
 		return err
 	}

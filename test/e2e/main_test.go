@@ -156,6 +156,7 @@ func commands() map[string]func(*testscript.TestScript, bool, []string) {
 		"host": startHost, "host-stop": stopHost, "host-kill": killHost, "plugin-kill": killPlugin, "arm": arm, "gone": gone, "hits": hits,
 		"race": startRace, "raced": endRace,
 		"xero": xeroLever, "stripe": stripeLever, "both": bothLever,
+		"second": second, "xero-b": leverOf("xero-b"), "stripe-b": leverOf("stripe-b"),
 		"set": setVar, "expect": expect, "until": until, "idle": idle, "prove": prove, "json": jsonValue,
 		"webhook": postWebhook, "leaks": leaks, "edit": editFile, "burst": burst,
 	} {

@@ -45,7 +45,7 @@ func startHost(w *world, ts *testscript.TestScript, args []string) error {
 		return errors.New("a host runs already")
 	}
 	all := []string{"run", "--listen", w.listen}
-	if !slices.ContainsFunc(args, func(a string) bool { return strings.HasPrefix(a, "clearing_account=") }) {
+	if !slices.ContainsFunc(args, func(a string) bool { return strings.Contains(a, "clearing_account=") }) {
 		all = append(all, "--param", "clearing_account=610")
 	}
 	if !slices.Contains(args, "--recipe") {

@@ -12,7 +12,8 @@ import (
 )
 
 // prove [NAME…] compares the books of both sides, to the cent: all of these, or
-// those that are named. The clearing account is proved in NZD only.
+// those that are named. The clearing account is proved in NZD only. A second pair is
+// proved like the first.
 //
 //   - postings: every succeeded charge of an invoice from Xero has exactly one posting of
 //     the same amount (as payment, as overpayment or as both together), less what
@@ -21,7 +22,15 @@ import (
 //   - bills: what is due in Xero is open in Stripe, and no invoice can be paid twice;
 //   - customers: no contact has two customers.
 func prove(w *world, ts *testscript.TestScript, args []string) error {
-	b := books{w: w, ts: ts}
+	for suffix := range w.pairs() {
+		if err := (books{w: w, ts: ts, suffix: suffix}).prove(args); err != nil {
+			return fmt.Errorf("xero%s and stripe%s: %w", suffix, suffix, err)
+		}
+	}
+	return nil
+}
+
+func (b books) prove(args []string) error {
 	if len(args) == 0 {
 		args = []string{"postings", "clearing", "bills", "customers"}
 	}
@@ -39,12 +48,13 @@ func prove(w *world, ts *testscript.TestScript, args []string) error {
 }
 
 type books struct {
-	w  *world
-	ts *testscript.TestScript
+	w      *world
+	ts     *testscript.TestScript
+	suffix string // of the pair's sides
 }
 
 func (b books) list(side, noun string, filters ...string) ([]any, error) {
-	q, err := parseQuery(append([]string{side, noun}, filters...))
+	q, err := parseQuery(append([]string{side + b.suffix, noun}, filters...))
 	if err != nil {
 		return nil, err
 	}
@@ -136,10 +146,10 @@ func (b books) posted() (map[string]int64, error) {
 // clearing checks the sum of it all.
 func (b books) clearing() error {
 	var state map[string]any
-	if err := b.w.control(http.MethodGet, "xero", "state", nil, &state); err != nil {
+	if err := b.w.control(http.MethodGet, "xero"+b.suffix, "state", nil, &state); err != nil {
 		return err
 	}
-	got, err := cents(lookUp(state, "accounts.610.balance"))
+	got, err := cents(lookUp(state, "accounts."+b.w.pairs()[b.suffix].clearing+".balance"))
 	if err != nil {
 		return err
 	}

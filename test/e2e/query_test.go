@@ -70,7 +70,7 @@ func parseFilter(side, text string) (filter, error) {
 	if p, ok := strings.CutSuffix(f.path, "!"); ok && f.op == "=" {
 		f.path, f.op = p, "!="
 	}
-	if side == "stripe" && f.path == "number" {
+	if strings.HasPrefix(side, "stripe") && f.path == "number" {
 		f.path = "metadata.xero_invoice_number"
 	}
 	var err error
@@ -318,7 +318,10 @@ func idle(w *world, ts *testscript.TestScript, _ []string) error {
 		if err != nil {
 			return false, err
 		}
-		writes := w.xero.Calls().Writes + w.stripe.Calls().Writes
+		writes := 0
+		for _, p := range w.pairs() {
+			writes += p.xero.Calls().Writes + p.stripe.Calls().Writes
+		}
 		if busy != "" || writes != last {
 			why, last, quiet = busy, writes, 0
 			return false, nil
@@ -334,14 +337,9 @@ func idle(w *world, ts *testscript.TestScript, _ []string) error {
 
 // busy says what is not done yet.
 func (w *world) busy(ts *testscript.TestScript) (string, error) {
-	if w.host != nil {
-		if s := w.xero.Courier().Stats(); s.Waiting > 0 {
-			return fmt.Sprintf("%d deliveries of Xero wait (last answer %d)", s.Waiting, s.LastStatus), nil
-		}
-		for _, e := range w.stripe.Endpoints() {
-			if e.Waiting > 0 {
-				return fmt.Sprintf("%d deliveries of Stripe wait (last answer %d)", e.Waiting, e.LastStatus), nil
-			}
+	for _, p := range w.pairs() {
+		if why := p.undelivered(); why != "" && w.host != nil {
+			return why, nil
 		}
 	}
 	v, err := w.ask(ts, "status")
@@ -355,4 +353,17 @@ func (w *world) busy(ts *testscript.TestScript) (string, error) {
 		}
 	}
 	return "", nil
+}
+
+// undelivered says which webhooks are still on their way.
+func (p *pair) undelivered() string {
+	if s := p.xero.Courier().Stats(); s.Waiting > 0 {
+		return fmt.Sprintf("%d deliveries of Xero wait (last answer %d)", s.Waiting, s.LastStatus)
+	}
+	for _, e := range p.stripe.Endpoints() {
+		if e.Waiting > 0 {
+			return fmt.Sprintf("%d deliveries of Stripe wait (last answer %d)", e.Waiting, e.LastStatus)
+		}
+	}
+	return ""
 }

@@ -5,7 +5,6 @@ package e2e
 import (
 	"bytes"
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"net"
@@ -31,22 +30,17 @@ const (
 
 // world is what one script plays in.
 type world struct {
+	*pair                  // the stand-ins that every script has
+	other  *pair           // those that the command second starts; nil: none
 	ctx    context.Context // ends at the script's deadline
 	cancel context.CancelFunc
 	dir    string         // the script's folder
 	clock  *sandbox.Clock // Xero's; Stripe signs its webhooks with the real time
-	xero   *xero.Server
-	stripe *stripe.Server
-	gate   *gate
-	raced  *race  // the last one; nil: none yet
-	base   string // where the stand-ins listen
-	http   *http.Server
+	raced  *race          // the last one; nil: none yet
 	client *http.Client
-	served chan error
 
 	listen   string // where the host listens
 	redirect string // where the browser comes back to
-	secret   map[string]string
 
 	host    *process
 	log     bytes.Buffer // what every command printed; guarded by logMu
@@ -56,16 +50,10 @@ type world struct {
 
 func newWorld(dir string, deadline time.Time) (w *world, err error) {
 	w = &world{
-		dir: dir, clock: sandbox.NewClock(), served: make(chan error, 1),
+		dir: dir, clock: sandbox.NewClock(),
 		client:  &http.Client{Timeout: answerWithin, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }},
 		hostLog: filepath.Join(dir, "host.log"),
-		secret:  map[string]string{},
 	}
-	for _, name := range []string{"client_secret", "webhook_key"} {
-		w.secret[name] = "canary-" + strings.ReplaceAll(name, "_", "-") + "-" + rand.Text()
-	}
-	w.secret["api_key"] = "sk_test_canary" + rand.Text()
-	w.secret["webhook_secret"] = "whsec_canary" + rand.Text()
 	for _, sub := range []string{"data", "recipes"} {
 		if err := os.MkdirAll(filepath.Join(dir, sub), 0o700); err != nil {
 			return nil, err
@@ -77,22 +65,10 @@ func newWorld(dir string, deadline time.Time) (w *world, err error) {
 	if w.redirect, err = freePort(); err != nil {
 		return nil, err
 	}
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
+	if w.pair, err = newPair(w.clock, "", ""); err != nil {
 		return nil, err
 	}
-	w.base = "http://" + ln.Addr().String()
-	w.xero = xero.New(xero.Config{
-		Clock: w.clock, BaseURL: w.base, MinuteLimit: callsPerMinute,
-		ClientSecret: w.secret["client_secret"], WebhookKey: w.secret["webhook_key"],
-	})
-	if w.stripe, err = stripe.New(stripe.Config{BaseURL: w.base, APIKey: w.secret["api_key"]}); err != nil {
-		return nil, errors.Join(err, ln.Close())
-	}
-	w.gate = &gate{next: standIns(w.xero, w.stripe)}
-	w.http = &http.Server{Handler: w.gate, ReadHeaderTimeout: answerWithin}
 	w.ctx, w.cancel = context.WithDeadline(context.Background(), deadline)
-	go func() { w.served <- w.http.Serve(ln) }()
 	return w, nil
 }
 
@@ -167,9 +143,8 @@ func (w *world) close() {
 		w.host.kill()
 	}
 	w.cancel()
-	w.xero.Close()
-	w.stripe.Close()
-	_ = w.http.Close() // ends Serve
-	<-w.served
+	for _, p := range w.pairs() {
+		p.close()
+	}
 	w.client.CloseIdleConnections()
 }
