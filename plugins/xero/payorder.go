@@ -97,9 +97,19 @@ func (b *batch) deletePayment(ctx context.Context, p *posting, row paymentForm, 
 		return connector.Errorf(connector.Conflict, opPost, "payment %s belongs to a batch payment", markOf(row.Reference)).
 			WithRemedy("delete the batch payment in Xero")
 	}
+	locked, err := b.locks(ctx, row.Date.date())
+	switch {
+	case err != nil:
+		return err
+	case locked:
+		return inLockedPeriod(row, b.org.lockDate().String())
+	}
 	r := request{op: "xero: delete payment", method: http.MethodPost, path: accounting + "/Payments/" + strings.ToLower(row.PaymentID),
 		body: map[string]string{"Status": "DELETED"}, writes: []connector.Write{p.write}, step: step}
 	elements, err := writeElements(ctx, b.api, r, func(env *envelope) []paymentForm { return env.Payments })
+	if err != nil && says([]string{err.Error()}, textLockDate) {
+		return inLockedPeriod(row, "a later day") // it moved since it was read
+	}
 	if err != nil {
 		return err
 	}
@@ -107,12 +117,20 @@ func (b *batch) deletePayment(ctx context.Context, p *posting, row paymentForm, 
 	switch {
 	case !ok:
 		return unpromised(r, "the answer does not say what became of the payment")
+	case el.bad() && says(el.messages(), textLockDate):
+		return inLockedPeriod(row, "a later day")
 	case el.bad():
 		return refusedBecause(r.op, el.messages())
 	case el.Status != "DELETED":
 		return unpromised(r, "the answer does not call the payment deleted")
 	}
 	return nil
+}
+
+// inLockedPeriod is why a payment cannot be taken out of the books.
+func inLockedPeriod(row paymentForm, lock string) error {
+	return connector.Errorf(connector.Conflict, opPost, "payment %s of %s stands in a period that is locked up to %s", markOf(row.Reference), row.Date.date(), lock).
+		WithRemedy("unlock the period in Xero, run the work again, and lock it again")
 }
 
 // raced reports whether a refusal means that somebody was faster.

@@ -78,6 +78,7 @@ func (p *posting) label() string {
 type batch struct {
 	*api
 	org      organisation
+	reread   bool // org is of this call, not remembered
 	accounts []account
 }
 
@@ -210,6 +211,9 @@ func (b *batch) prepare(ctx context.Context, all []*posting) error {
 			p.fail(err)
 			continue
 		}
+		if _, err := b.locks(ctx, p.trueDay); err != nil {
+			return err
+		}
 		if !p.account.takes(p.pay.Amount.Currency(), b.org) {
 			p.fail(connector.Errorf(connector.Invalid, opPost, "account %s is in %s: a payment in %s cannot be posted to it",
 				p.account.Name, p.account.CurrencyCode, p.pay.Amount.Currency()).
@@ -229,6 +233,22 @@ func (p *posting) date(loc *time.Location) error {
 	}
 	p.trueDay = connector.DateOf(p.pay.PaidAt.In(loc))
 	return nil
+}
+
+// locks reports whether a day is in a locked period. Before it says so the lock
+// dates are read again: a person may have moved them to run the work again.
+func (b *batch) locks(ctx context.Context, day connector.Date) (bool, error) {
+	locked := func() bool { lock := b.org.lockDate(); return !lock.IsZero() && !lock.Before(day) }
+	if !locked() {
+		return false, nil
+	}
+	if b.reread {
+		return true, nil
+	}
+	var err error
+	b.org, err = b.organisation(ctx, true)
+	b.reread = err == nil
+	return locked(), err
 }
 
 // chooseDay decides on the day in the books. A locked day moves to the day after

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -254,6 +255,79 @@ func TestReceiptAdoptsInTheClearingAccountOnly(t *testing.T) {
 			}
 			if got := strings.Contains(out.Reason, "in another account"); got != (tt.person.Account == "090") {
 				t.Errorf("reason: %s", out.Reason)
+			}
+		})
+	}
+}
+
+// A person who unlocks the period and runs the work again is not told once more
+// that it is locked.
+func TestReceiptAfterThePeriodWasUnlocked(t *testing.T) {
+	t.Parallel()
+	for _, policy := range []connector.LockedPeriodPolicy{connector.LockedPerson, connector.LockedNextOpenDay} {
+		t.Run(string(policy), func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, xero.Config{})
+			inv := w.invoice("100.00")
+			if err := w.s.SetLockDates(w.today(), ""); err != nil {
+				t.Fatal(err)
+			}
+			first := w.receipt(inv, "ch_00000001", "40.00")
+			first.Policy.LockedPeriod = policy
+			w.expect(w.pay(first)[0], map[connector.LockedPeriodPolicy]string{connector.LockedPerson: "conflict", connector.LockedNextOpenDay: "created"}[policy])
+			if err := w.s.SetLockDates("", ""); err != nil {
+				t.Fatal(err)
+			}
+			second := w.receipt(inv, "ch_00000002", "60.00")
+			second.Policy.LockedPeriod = policy
+			w.expect(w.pay(second)[0], "created")
+			if !slices.ContainsFunc(w.s.Payments(), func(p xero.Payment) bool { return p.Amount == "60.00" && p.Date == w.today() }) {
+				t.Errorf("payments: %+v", w.s.Payments())
+			}
+		})
+	}
+}
+
+// What stands in a locked period is not taken out of it, and the books stay whole.
+func TestNothingIsTakenOutOfALockedPeriod(t *testing.T) {
+	t.Parallel()
+	for name, write := range map[string]func(w *world, inv xero.Invoice, receipt connector.Outcome) connector.Write{
+		"failed receipt": func(w *world, inv xero.Invoice, receipt connector.Outcome) connector.Write {
+			write := w.receipt(inv, "ch_00000001", "100.00")
+			write.TargetID, write.Record.Payment.Status = receipt.ID, connector.PaymentFailed
+			return write
+		},
+		"reopened invoice": func(w *world, inv xero.Invoice, receipt connector.Outcome) connector.Write {
+			return w.refund(inv, receipt, "re_00000001", "30.00", connector.RefundReopen)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, xero.Config{})
+			inv := w.invoice("100.00")
+			long := w.receipt(inv, "ch_00000001", "100.00")
+			long.Record.Payment.PaidAt = time.Date(2025, 1, 15, 12, 0, 0, 0, time.UTC)
+			receipt := w.pay(long)[0]
+			w.expect(receipt, "created")
+			if err := w.s.SetLockDates("2025-01-31", ""); err != nil {
+				t.Fatal(err)
+			}
+			out := w.pay(write(w, inv, receipt))[0]
+			w.expect(out, "conflict")
+			if !strings.Contains(out.Err.Message, "of 2025-01-15 stands in a period that is locked") || !strings.Contains(out.Err.Remedy, "unlock the period") {
+				t.Errorf("%s (%s)", out.Err.Message, out.Err.Remedy)
+			}
+			if got := w.now(inv.Number); got.AmountDue != "0.00" {
+				t.Errorf("%s due", got.AmountDue)
+			}
+			if err := w.s.SetLockDates("", ""); err != nil {
+				t.Fatal(err)
+			}
+			w.expect(w.pay(write(w, inv, receipt))[0], "updated")
+			for _, p := range w.s.Payments() {
+				if p.Date != "2025-01-15" {
+					t.Errorf("%s of %s stands on %s", p.Amount, p.Reference, p.Date)
+				}
 			}
 		})
 	}
