@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"time"
 
 	"github.com/ml-connector/ml-connector/connector"
@@ -54,25 +55,37 @@ func (r *run) want(ctx context.Context, in recipe.Input, want recipe.Want) (job.
 		return job.Result{}, err
 	}
 	r.w.involve(in.To.Connection, want.Record)
+	if in.Linked && r.flow.Back() != nil {
+		return r.meet(ctx, in, want, digest)
+	}
 	if in.Linked && digest == r.w.digest && !r.w.look { // I11: our own echo, or nothing new
 		return r.finish(ctx, concern{state: Done, reason: "nothing to change", version: &version},
 			audit.Entry{Kind: audit.KindOutcome, Outcome: string(connector.Unchanged), Target: r.to(in.TargetID).String()}, nil)
 	}
-	err = r.cfg.DB.Update(ctx, func(tx *db.Tx) error {
-		now, err := loadWork(ctx, tx, r.w.ID)
-		if err != nil {
+	req := request{Record: want.Record, Policy: want.Policy}
+	if r.flow.Back() != nil {
+		if req.Saw, err = recipe.FieldsOf(want.Record); err != nil {
+			return job.Result{}, err
+		}
+	}
+	return r.intend(ctx, in, digest, req)
+}
+
+// intend stores a write before it leaves (I2), sends it and records what became
+// of it.
+func (r *run) intend(ctx context.Context, in recipe.Input, digest string, req request) (job.Result, error) {
+	err := r.cfg.DB.Update(ctx, func(tx *db.Tx) error {
+		if err := r.overtaken(ctx, tx); err != nil {
 			return err
 		}
-		if now.digest != r.w.digest {
-			return errOvertaken
-		}
-		r.open, err = insertIntent(ctx, tx, &r.w, r.to(in.TargetID), in.To.Account, digest,
-			request{Record: want.Record, Policy: want.Policy}, r.now())
-		if err != nil {
+		var err error
+		if r.open, err = insertIntent(ctx, tx, &r.w, r.to(in.TargetID), in.To.Account, digest, req, r.now()); err != nil {
 			return err
 		}
+		detail := audit.Detail{"key": r.open.key}
+		maps.Copy(detail, contested(req.Contests))
 		// I9: what cannot be put on the trail is not posted.
-		return r.append(ctx, tx, audit.Entry{Kind: audit.KindIntent, Target: r.open.to.String(), Detail: audit.Detail{"key": r.open.key}})
+		return r.append(ctx, tx, audit.Entry{Kind: audit.KindIntent, Target: r.open.to.String(), Detail: detail})
 	})
 	if errors.Is(err, errOvertaken) {
 		return r.rest(ctx, errOvertaken.Error(), dependencyFirst), nil
@@ -84,7 +97,7 @@ func (r *run) want(ctx context.Context, in recipe.Input, want recipe.Want) (job.
 	if err != nil {
 		return job.Result{}, err
 	}
-	return r.recorded(ctx, out, &version)
+	return r.recorded(ctx, out, &in.Record.Version)
 }
 
 // errOvertaken says that the inverse flow wrote the record after this attempt

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -22,9 +23,9 @@ type history struct {
 	tb     testing.TB
 	w      *world
 	h      *stepHost
-	n      int               // makes names unique
-	hints  []pendingHint     // on their way
-	edits  map[string]string // contact of a -> its name there, while nobody edits its counterpart
+	n      int             // makes names unique
+	hints  []pendingHint   // on their way
+	edits  map[string]edit // "contact of a, field" -> who said it last; only one side ever did
 	counts map[string]int
 }
 
@@ -101,7 +102,7 @@ func (x *history) steps() map[string]func() bool {
 func (x *history) contactInA() bool {
 	x.n++
 	id, name := fmt.Sprint("person-a", x.n), fmt.Sprint("Ada ", x.n)
-	x.edits[id] = name
+	x.edited(x.w.a, id+" name", name)
 	x.change(x.w.a, contact(id, name))
 	return true
 }
@@ -113,17 +114,47 @@ func (x *history) editContact(s *service) bool {
 	}
 	x.n++
 	body := *rec.Contact
-	body.Name = fmt.Sprint("Name ", x.n)
-	rec.Contact = &body
-	if s == x.w.a {
-		if _, mine := x.edits[rec.ID]; mine {
-			x.edits[rec.ID] = body.Name
-		}
-	} else { // edited on both sides: either may win, but they must agree
-		delete(x.edits, body.Marks["source"])
+	id := rec.ID
+	if s == x.w.b {
+		id = x.inA(rec)
 	}
+	if rapid.Bool().Draw(x.t, "of the name") {
+		body.Name = fmt.Sprint("Name ", x.n)
+		x.edited(s, id+" name", body.Name)
+	} else {
+		body.Email = fmt.Sprint("mail-", x.n, "@example.com")
+		x.edited(s, id+" email", body.Email)
+	}
+	rec.Contact = &body
 	x.change(s, rec)
 	return true
+}
+
+// edit is what a field was set to by the only side that ever set it; side is nil
+// when both did: then either may win, but they must agree.
+type edit struct {
+	side *service
+	to   string
+}
+
+// inA is the id in a of a contact of b: one of the two bears the other's mark.
+func (x *history) inA(rec connector.Record) string {
+	for _, c := range x.w.a.all(connector.EntityContact) {
+		if c.ID == rec.Contact.Marks["source"] || c.Contact.Marks["source"] == rec.ID {
+			return c.ID
+		}
+	}
+	return ""
+}
+
+// edited notes an edit. A write whose outcome is not known is sent again as it
+// was stored (I2), over whatever was said meanwhile.
+func (x *history) edited(s *service, what, to string) {
+	unsettled := x.h.count(`intent WHERE state = 'open' AND entity = 'contact' AND connection = '`+s.name+`'`) > 0
+	if was, ok := x.edits[what]; ok && was.side != s || unsettled {
+		s = nil
+	}
+	x.edits[what] = edit{s, to}
 }
 
 func (x *history) makeInvoice() bool {
@@ -288,9 +319,15 @@ func (x *history) check() {
 			}
 		}
 	}
-	for id, name := range x.edits {
-		if got := a.get(contactRef(id)).Contact.Name; got != name {
-			x.t.Errorf("contact %s is called %s, though its owner last said %s", id, got, name)
+	for what, said := range x.edits {
+		id, field, _ := strings.Cut(what, " ")
+		rec := a.get(contactRef(id))
+		if rec == nil {
+			continue // edited in b before it was in a
+		}
+		got := map[string]string{"name": rec.Contact.Name, "email": rec.Contact.Email}[field]
+		if said.side != nil && got != said.to {
+			x.t.Errorf("contact %s has the %s %s, though %s, which alone edited it, said %s", id, field, got, said.side.name, said.to)
 		}
 	}
 	x.checkInvoices(other)
@@ -352,7 +389,7 @@ func TestHistories(t *testing.T) {
 	counts := map[string]int{}
 	rapid.Check(t, func(rt *rapid.T) {
 		w := newWorld()
-		x := &history{t: rt, tb: t, w: w, h: w.openStepping(t, freshDir(t)), edits: map[string]string{}, counts: counts}
+		x := &history{t: rt, tb: t, w: w, h: w.openStepping(t, freshDir(t)), edits: map[string]edit{}, counts: counts}
 		steps := x.steps()
 		// The usual more often than the unusual, and each in every history.
 		names := slices.Sorted(maps.Keys(steps))

@@ -12,6 +12,7 @@ import (
 
 	"github.com/ml-connector/ml-connector/connector"
 	"github.com/ml-connector/ml-connector/host/internal/db"
+	"github.com/ml-connector/ml-connector/host/internal/recipe"
 )
 
 // intent is a write that was decided: stored before it leaves, settled once its
@@ -25,6 +26,9 @@ type intent struct {
 	to       Ref // ID is empty while no counterpart is known
 	digest   string
 	write    connector.Write
+	saw      recipe.Fields // what the flow has decided on, for the link to remember
+	backSaw  recipe.Fields
+	contests []recipe.Contest
 	attempts int
 	at       time.Time
 }
@@ -34,6 +38,11 @@ type intent struct {
 type request struct {
 	Record connector.Record `json:"record"`
 	Policy connector.Policy `json:"policy"`
+
+	// Of a flow with an inverse: what the link will remember.
+	Saw      recipe.Fields    `json:"saw,omitempty"`
+	BackSaw  recipe.Fields    `json:"back_saw,omitempty"`
+	Contests []recipe.Contest `json:"contests,omitempty"`
 }
 
 // intentKey derives the idempotency key. The same source, version and wish have
@@ -67,6 +76,7 @@ func openIntent(ctx context.Context, q reader, workID int64) (*intent, error) {
 		return nil, fmt.Errorf("intent %d: %w", it.id, err)
 	}
 	it.to.Entity = connector.Entity(entity)
+	it.saw, it.backSaw, it.contests = r.Saw, r.BackSaw, r.Contests
 	it.write = connector.Write{Key: it.key, TargetID: it.to.ID, Record: r.Record, Policy: r.Policy, IntendedAt: it.at}
 	return &it, nil
 }
@@ -85,6 +95,7 @@ func insertIntent(ctx context.Context, tx *db.Tx, w *Work, to Ref, account, dige
 	now = now.Truncate(time.Microsecond)
 	it := &intent{
 		workID: w.ID, version: last + 1, key: intentKey(w, to, account, last+1, digest), to: to, digest: digest, attempts: 1, at: now,
+		saw: r.Saw, backSaw: r.BackSaw, contests: r.Contests,
 		write: connector.Write{TargetID: to.ID, Record: r.Record, Policy: r.Policy, IntendedAt: now},
 	}
 	it.write.Key = it.key

@@ -186,6 +186,7 @@ func TestReplayWhileRunningStillLooks(t *testing.T) {
 			attempts = append(attempts, req.Writes[0].Attempt)
 			if !replayed {
 				replayed = true
+				w.a.put(contact("c1", "Ada M.")) // else there is nothing to write again
 				return h.replay(held.ID)
 			}
 			return nil

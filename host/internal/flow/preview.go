@@ -3,6 +3,7 @@ package flow
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/ml-connector/ml-connector/connector"
@@ -167,6 +168,9 @@ func (r *run) previewDecision(ctx context.Context, rec connector.Record, wish Wi
 			wish.Reason = "after its " + n.Name + " is there"
 		}
 	default:
+		if in.Linked && r.flow.Back() != nil {
+			return r.previewMerge(ctx, in, d.Want.Record, wish)
+		}
 		digest, err := recipe.Digest(d.Want.Record, d.Want.Policy)
 		if err != nil {
 			return wish, err
@@ -175,6 +179,27 @@ func (r *run) previewDecision(ctx context.Context, rec connector.Record, wish Wi
 		if in.Linked && digest == r.w.digest {
 			wish.Action, wish.Record, wish.Reason = "nothing", nil, "already so"
 		}
+	}
+	return wish, nil
+}
+
+// previewMerge says what would be written to a linked record that the inverse
+// flow carries as well.
+func (r *run) previewMerge(ctx context.Context, in recipe.Input, want connector.Record, wish Wish) (Wish, error) {
+	m, err := r.merge(ctx, in, want)
+	if err != nil {
+		return wish, err
+	}
+	wish.Action, wish.Reason = "nothing", "already so"
+	if why := m.Reason(); why != "" {
+		wish.Reason = why
+	}
+	if len(m.Write) > 0 {
+		rec, err := r.flow.Reduce(want, m)
+		if err != nil {
+			return wish, err
+		}
+		wish.Action, wish.Record, wish.Reason = "write", &rec, "changes "+strings.Join(m.Write, ", ")
 	}
 	return wish, nil
 }

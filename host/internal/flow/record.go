@@ -3,6 +3,7 @@ package flow
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/ml-connector/ml-connector/connector"
 	"github.com/ml-connector/ml-connector/host/internal/audit"
@@ -177,29 +178,47 @@ func (r *run) unshared(ctx context.Context, tx *db.Tx, to Ref) error {
 // we have just written, so that our own echo is recognised and never sent back.
 // The generation rises without a job: an attempt of the inverse flow that read
 // the record before we wrote it looks again, else it would take the old record
-// for a change and send it back.
+// for a change and send it back. What was changed there meanwhile is not ours:
+// the inverse flow is told to look.
 func (r *run) foresee(ctx context.Context, tx *db.Tx, to Ref, written *connector.Record) error {
 	back := r.plan.Recipe.Flow(r.flow.Inverse)
-	if back == nil || written == nil {
+	if back == nil {
 		return nil
 	}
-	in := recipe.Input{Record: *written, Params: r.plan.Params, Needs: map[string]string{}, Linked: true, TargetID: r.w.Source.ID}
-	for name, side := range map[string]*recipe.Side{to.Connection: &in.From, r.w.Source.Connection: &in.To} {
-		c, err := r.cfg.Connections.Get(ctx, name)
-		if err != nil {
-			return err
-		}
-		*side = recipe.Side{Connection: c.Name, Account: c.AccountID}
-	}
-	d, err := back.Evaluate(in)
-	if err != nil || d.Want == nil {
-		return nil //nolint:nilerr // a record that the way back has no wish for makes no echo
-	}
-	digest, err := recipe.Digest(d.Want.Record, d.Want.Policy)
+	known, err := loadAgreements(ctx, tx, r.w.Recipe, r.w.Source, to)
 	if err != nil {
 		return err
 	}
-	now := r.now()
+	known.learn(r.flow.Name, r.open.saw)
+	known.learn(back.Name, r.open.backSaw)
+	var wish *recipe.Want
+	if written != nil {
+		if wish, err = r.wishBack(ctx, to, *written); err != nil {
+			return err
+		}
+	}
+	if wish == nil { // a record that the way back has no wish for makes no echo
+		return known.store(ctx, tx, r.w.Recipe, r.w.Source, to)
+	}
+	now, err := r.echo(known, back, wish.Record)
+	if err != nil {
+		return err
+	}
+	if err := known.store(ctx, tx, r.w.Recipe, r.w.Source, to); err != nil {
+		return err
+	}
+	digest, err := recipe.Digest(wish.Record, wish.Policy)
+	if err != nil {
+		return err
+	}
+	rested, err := r.restedBack(ctx, tx, hint{recipe: r.w.Recipe, flow: back.Name, ref: to})
+	if err != nil {
+		return err
+	}
+	open := r.plan.enabled[back.Name] && (rested || len(now.Since(known[back.Name])) > 0)
+	if open {
+		digest = "beside " + r.open.key // nobody has wished for exactly this
+	}
 	_, err = tx.ExecContext(ctx, `
 		INSERT INTO work (recipe, flow, connection, entity, record_id, label, state, generation, done_generation, digest, version, reason, first_seen_at, changed_at)
 		VALUES ($1, $2, $3, $4, $5, $6, 'done', 0, 0, $7, $8, 'written by us', $9, $9)
@@ -208,8 +227,47 @@ func (r *run) foresee(ctx context.Context, tx *db.Tx, to Ref, written *connector
 			reason = CASE WHEN work.state = 'skipped' THEN excluded.reason ELSE work.reason END,
 			generation = work.generation + 1,
 			done_generation = CASE WHEN work.done_generation = work.generation THEN work.generation + 1 ELSE work.done_generation END`,
-		r.w.Recipe, back.Name, to.Connection, string(to.Entity), to.ID, r.w.Label, digest, written.Version, now)
+		r.w.Recipe, back.Name, to.Connection, string(to.Entity), to.ID, r.w.Label, digest, written.Version, r.now())
+	if err != nil || !open {
+		return err
+	}
+	_, _, err = r.touch(ctx, tx, hint{recipe: r.w.Recipe, flow: back.Name, ref: to})
 	return err
+}
+
+// restedBack reports whether the inverse flow has looked at the record before it
+// was linked, and left it alone or to a person. What it saw may have been more
+// than what we wrote, and it is linked now.
+func (r *run) restedBack(ctx context.Context, tx *db.Tx, h hint) (bool, error) {
+	var n int
+	err := tx.QueryRowContext(ctx, `SELECT COUNT(*) FROM work WHERE recipe = $1 AND flow = $2 AND connection = $3 AND entity = $4 AND record_id = $5
+		AND state IN ('skipped', 'held', 'dead')`, h.recipe, h.flow, h.ref.Connection, string(h.ref.Entity), h.ref.ID).Scan(&n)
+	if err != nil {
+		return false, fmt.Errorf("look for work of %s: %w", h.ref, err)
+	}
+	return n > 0, nil
+}
+
+// echo notes that both sides agree on what was written, and returns what the
+// inverse flow wishes for now. A field that this flow did not write, and the
+// other side has, is the inverse flow's to bring.
+func (r *run) echo(known agreements, back *recipe.Flow, wish connector.Record) (recipe.Fields, error) {
+	now, err := recipe.FieldsOf(wish)
+	if err != nil {
+		return nil, err
+	}
+	wrote, err := recipe.FieldsOf(r.open.write.Record)
+	if err != nil {
+		return nil, err
+	}
+	ours := recipe.Fields{}
+	for name, v := range now {
+		if r.flow.Back() == nil || wrote[name] != "" {
+			ours[name] = v
+		}
+	}
+	known.learn(back.Name, ours)
+	return now, nil
 }
 
 // wake touches the work that was held because it needed this record's

@@ -28,11 +28,12 @@ type service struct {
 	records    map[connector.Ref]*connector.Record
 	changes    []connector.Ref // oldest first; a record may be in it several times
 	remembered map[string]connector.Outcome
-	effects    int            // writes that changed something
-	made       map[string]int // how many records a write made, by its key
-	token      string         // the access token that is good; empty: none is asked for
-	calls      map[string]int // by verb
-	oversize   []string       // calls that were larger than the manifest allows
+	effects    int                         // writes that changed something
+	made       map[string]int              // how many records a write made, by its key
+	told       map[connector.Ref]time.Time // when the last change was, for the list only
+	token      string                      // the access token that is good; empty: none is asked for
+	calls      map[string]int              // by verb
+	oversize   []string                    // calls that were larger than the manifest allows
 }
 
 func newService(name string) *service {
@@ -65,6 +66,13 @@ func (s *service) store(rec connector.Record) *connector.Record {
 	rec.Version = strconv.Itoa(len(s.changes))
 	s.records[rec.Ref()] = &rec
 	return &rec
+}
+
+// tell sets the time that the list of changes gives for a record.
+func (s *service) tell(ref connector.Ref, at time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.told = map[connector.Ref]time.Time{ref: at}
 }
 
 func (s *service) get(ref connector.Ref) *connector.Record {
@@ -123,7 +131,7 @@ func (s *service) list(req connector.ListRequest) connector.Page {
 		if ref := s.changes[at]; ref.Entity == req.Entity && streamOf(s.records[ref]) == req.Stream {
 			rec := connector.Record{Entity: ref.Entity, ID: ref.ID, Gone: true}
 			if now := s.records[ref]; now != nil {
-				rec = connector.Record{Entity: ref.Entity, ID: ref.ID, Version: now.Version}
+				rec = connector.Record{Entity: ref.Entity, ID: ref.ID, Version: now.Version, UpdatedAt: s.told[ref]}
 			}
 			out.Records = append(out.Records, rec)
 		}
@@ -167,7 +175,7 @@ func (s *service) write(w connector.Write) connector.Outcome {
 	}
 	var out connector.Outcome
 	was := s.records[connector.Ref{Entity: w.Record.Entity, ID: id}]
-	rec := w.Record
+	rec := overlaid(was, w.Record)
 	switch {
 	case id == "":
 		rec.ID = fmt.Sprintf("%s%d", s.name, len(s.records)+1)
@@ -187,6 +195,24 @@ func (s *service) write(w connector.Write) connector.Outcome {
 	}
 	s.remembered[w.Key] = out
 	return out
+}
+
+// overlaid is a contact with the fields that a write sets: the others stay.
+func overlaid(was *connector.Record, rec connector.Record) connector.Record {
+	if was == nil || rec.Contact == nil {
+		return rec
+	}
+	c := *was.Contact
+	for to, from := range map[*string]string{&c.Name: rec.Contact.Name, &c.Email: rec.Contact.Email, &c.Phone: rec.Contact.Phone, &c.Currency: rec.Contact.Currency} {
+		if from != "" {
+			*to = from
+		}
+	}
+	if rec.Contact.Marks != nil {
+		c.Marks = rec.Contact.Marks
+	}
+	rec.Contact = &c
+	return rec
 }
 
 func (s *service) marked(rec connector.Record) string {

@@ -52,7 +52,7 @@ func (m *mergeCase) decide(f *Flow, in Input, d Decision) (Decision, []string, e
 		return Decision{}, []string{merged.Reason()}, nil
 	}
 	want := *d.Want
-	want.Record, err = Only(want.Record, merged.Write)
+	want.Record, err = f.Reduce(want.Record, merged)
 	return Decision{Want: &want}, nil, err
 }
 

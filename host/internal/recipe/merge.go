@@ -132,6 +132,7 @@ type Contest struct {
 	Field       string
 	Here, There string // the values, for people
 	Won         bool   // here prevails
+	Owned       bool   // because one of the two owns the field
 	Why         string
 }
 
@@ -139,6 +140,7 @@ type Contest struct {
 type Merged struct {
 	Write    []string // fields to write, sorted; none: nothing to change
 	Saw      Fields   // what the flow wishes for in every field that it has decided on; "" where it was emptied
+	BackSaw  Fields   // what the inverse wishes for in fields that are the same on both sides already
 	Contests []Contest
 	Emptied  []string // fields that were emptied here: they stay as they are there
 	Theirs   []string // fields that the inverse owns: a change here is not carried over
@@ -147,7 +149,7 @@ type Merged struct {
 // Merge decides field by field what the flow writes to the record that it is
 // linked to.
 func (f *Flow) Merge(m Meeting) Merged {
-	out := Merged{Saw: Fields{}}
+	out := Merged{Saw: Fields{}, BackSaw: Fields{}}
 	back := f.Back()
 	for _, name := range m.Want.Since(m.Agreed) {
 		now, set := m.Want[name]
@@ -158,10 +160,14 @@ func (f *Flow) Merge(m Meeting) Merged {
 		case !set:
 			out.Emptied = append(out.Emptied, name)
 		case known && there == now: // both made the same change, or we did
+			if v := m.Back[name]; v != "" && shared {
+				out.BackSaw[name] = v
+			}
 		case shared && back.Owns(name) && m.There[name] != "":
 			out.Theirs = append(out.Theirs, name)
 		case shared && m.Back[name] != "" && m.Back[name] != m.BackAgreed[name]:
 			c := Contest{Field: name, Here: m.Want.Shown(name), There: m.There.Shown(name)}
+			c.Owned = f.Owns(name) || back.Owns(name)
 			c.Won, c.Why = f.prevails(name, m)
 			out.Contests = append(out.Contests, c)
 			if c.Won {
@@ -172,6 +178,23 @@ func (f *Flow) Merge(m Meeting) Merged {
 		}
 	}
 	return out
+}
+
+// Timed reports whether a contest was decided by the times of the changes.
+func (m Merged) Timed() bool {
+	return slices.ContainsFunc(m.Contests, func(c Contest) bool { return !c.Owned })
+}
+
+// Reduce returns the wish with the fields that are to be written, and those that
+// only this flow writes: a connector may know the record by them.
+func (f *Flow) Reduce(want connector.Record, m Merged) (connector.Record, error) {
+	names := slices.Clone(m.Write)
+	for _, x := range f.fields {
+		if !f.Back().Maps(x.field.name) {
+			names = append(names, x.field.name)
+		}
+	}
+	return Only(want, names)
 }
 
 // prevails decides a field that changed on both sides. Both flows decide the
