@@ -102,11 +102,11 @@ func connect(w *world, ts *testscript.TestScript, args []string) error {
 		w.control(http.MethodPost, "stripe"+suffix, "webhooks", map[string]any{"url": url + "stripe" + suffix, "secret": p.secret["webhook_secret"]}, nil))
 }
 
-// addConnection NAME CONNECTOR [nokey]. Secrets go through the environment of
+// addConnection NAME CONNECTOR [nokey|unnamed]. Secrets go through the environment of
 // this one command.
 func addConnection(w *world, ts *testscript.TestScript, args []string) error {
 	if len(args) < 2 {
-		return errors.New("want NAME CONNECTOR [nokey]")
+		return errors.New("want NAME CONNECTOR [nokey|unnamed]")
 	}
 	p, _, err := w.at(args[0])
 	if err != nil {
@@ -124,7 +124,7 @@ func addConnection(w *world, ts *testscript.TestScript, args []string) error {
 			"redirect_url": strings.Replace("http://"+w.redirect+"/oauth/callback", "127.0.0.1", "localhost", 1),
 		}
 		secrets = []string{"client_secret", "webhook_key"}
-		if w.other != nil && w.other.shared { // the consent covers both
+		if w.other != nil && w.other.shared && !slices.Contains(args, "unnamed") { // the consent covers both
 			set["tenant_id"] = p.xero.TenantID()
 		}
 	}
@@ -148,7 +148,8 @@ func addConnection(w *world, ts *testscript.TestScript, args []string) error {
 	return nil
 }
 
-// authorize NAME: a person who opens the printed URL and agrees.
+// authorize NAME [CODE]: a person who opens the printed URL and agrees. What the
+// command printed last is in stderr.
 func authorize(w *world, ts *testscript.TestScript, args []string) (err error) {
 	ctx, cancel := context.WithTimeout(w.ctx, commandWithin)
 	defer cancel()
@@ -172,12 +173,25 @@ func authorize(w *world, ts *testscript.TestScript, args []string) (err error) {
 		cancel()
 	}
 	rest, readErr := io.ReadAll(lines)
-	err = errors.Join(err, readErr, cmd.Wait())
+	err = errors.Join(err, readErr, exited(cmd.Wait(), args[1:]))
 	w.keep(line + string(rest) + errs.String())
+	_, _ = io.WriteString(ts.Stderr(), errs.String()) // strings.Builder does not fail
 	if err != nil {
 		return fmt.Errorf("authorise %s: %w\n%s%s", args[0], err, rest, errs.String())
 	}
 	return nil
+}
+
+// exited takes an exit code that is wanted for no error.
+func exited(err error, want []string) error {
+	var exit *exec.ExitError
+	if len(want) == 1 && errors.As(err, &exit) && strconv.Itoa(exit.ExitCode()) == want[0] {
+		return nil
+	}
+	if err == nil && len(want) == 1 {
+		return errors.New("exit code 0, want " + want[0])
+	}
+	return err
 }
 
 // agree follows the consent page to where it sends the browser.

@@ -8,8 +8,8 @@
 //
 //	ml [CODE] ARG…                    run ml-connector, expect that exit code (default 0); then stdout, stderr, json
 //	connect [nohooks] [b]             add and authorise both connections, webhook endpoints included; b: of the second pair
-//	add NAME CONNECTOR [nokey]        add a connection, without a webhook key if so
-//	authorize [NAME]                  go through the OAuth flow with a browser that consents at once
+//	add NAME CONNECTOR [nokey|unnamed] add a connection, without a webhook key or, with one-consent, without its tenant
+//	authorize NAME [CODE]             go through the OAuth flow with a browser that consents at once
 //	host [ARG…]                       start `ml-connector run`, wait until it is ready
 //	host-stop, host-kill              SIGTERM, SIGKILL; both wait for the process and its plugins to be gone
 //	plugin-kill NAME                  SIGKILL a plugin of the running host

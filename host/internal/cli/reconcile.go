@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"slices"
 	"strconv"
 	"time"
 
@@ -72,9 +73,17 @@ func (c *command) reconcile(ctx context.Context, ch choice, from string) error {
 }
 
 func (c *command) printReport(rep reconcile.Report) error {
+	// Of several recipes each is named.
+	several := slices.ContainsFunc(rep.Checked, func(x reconcile.Checked) bool { return x.Recipe != rep.Checked[0].Recipe })
+	of := func(recipe, what string) string {
+		if several {
+			return recipe + ": " + what
+		}
+		return what
+	}
 	t := c.table("FLOW", "RECORDS", "PAIRED", "LEFT ALONE")
 	for _, x := range rep.Checked {
-		t.row(x.Flow, strconv.Itoa(x.Records), strconv.Itoa(x.Paired), strconv.Itoa(x.Skipped))
+		t.row(of(x.Recipe, x.Flow), strconv.Itoa(x.Records), strconv.Itoa(x.Paired), strconv.Itoa(x.Skipped))
 	}
 	if err := t.flush(); err != nil {
 		return err
@@ -83,13 +92,13 @@ func (c *command) printReport(rep reconcile.Report) error {
 		c.printf("\n")
 		t = c.table("MONEY", "MOVED", "POSTED")
 		for _, x := range rep.Sums {
-			t.row(x.Flow, x.Source.String(), x.Target.String())
+			t.row(of(x.Recipe, x.Flow), x.Source.String(), x.Target.String())
 		}
 		if err := t.flush(); err != nil {
 			return err
 		}
 	}
-	if err := c.printAgeing(rep.Ageing); err != nil {
+	if err := c.printAgeing(rep.Ageing, of); err != nil {
 		return err
 	}
 	if rep.Clean() {
@@ -104,14 +113,14 @@ func (c *command) printReport(rep reconcile.Report) error {
 	return t.flush()
 }
 
-func (c *command) printAgeing(tables []reconcile.AgeingTable) error {
+func (c *command) printAgeing(tables []reconcile.AgeingTable, of func(recipe, what string) string) error {
 	if len(tables) == 0 {
 		return nil
 	}
 	c.printf("\n")
 	t := c.table(append([]string{"OWED", ""}, reconcile.BucketNames()...)...)
 	for _, a := range tables {
-		here, there := []string{string(a.Currency), "here"}, []string{"", "there"}
+		here, there := []string{of(a.Recipe, string(a.Currency)), "here"}, []string{"", "there"}
 		for _, b := range reconcile.BucketNames() {
 			here = append(here, a.Source[b].Decimal())
 			there = append(there, a.Target[b].Decimal())
