@@ -1,0 +1,262 @@
+package cli
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"pgregory.net/rapid"
+
+	"github.com/ml-connector/ml-connector/sandbox/xero"
+)
+
+// A story is what happens between a bookkeeper, a customer, Xero and Stripe
+// about a few invoices. It is drawn as a whole before it is played, so that its
+// seed says all of it, and it can be read.
+
+type story struct {
+	seed   int
+	people int
+	bills  []bill
+	steps  []step
+}
+
+// bill is an invoice that a person makes in Xero.
+type bill struct {
+	person   int
+	currency string
+	mode     string // of its amounts: Exclusive, Inclusive, NoTax
+	ago      int    // days since it was issued
+	lines    []xero.LineInput
+}
+
+// step is one thing that somebody does, and how the news of it travel. race is
+// a second thing, done while the host works on the first.
+type step struct {
+	act
+	mail    string
+	race    *act
+	poll    bool
+	restart bool
+	trouble string // a fault of the moment
+}
+
+// act is what somebody does. n means something to each act: a percentage, a choice.
+type act struct {
+	what string
+	bill int
+	n    int
+}
+
+// The acts, as they are counted and told.
+const (
+	actApprove      = "approve invoice"
+	actEditUp       = "edit invoice up"
+	actEditDown     = "edit invoice down"
+	actDueDate      = "change due date"
+	actVoid         = "void invoice"
+	actBankPart     = "bank transfer, part"
+	actBankFull     = "bank transfer, all that is due"
+	actCreditPart   = "credit note allocated, part"
+	actCreditFull   = "credit note allocated, all that is due"
+	actByHand       = "payment entered by hand"
+	actDecline      = "card declined"
+	actPay          = "customer pays"
+	actDeclinePay   = "customer pays after a decline"
+	actPayAmbush    = "customer pays as the host writes to Stripe"
+	actEditAmbush   = "edit as the host posts the receipt"
+	actBankAmbush   = "bank transfer as the host posts the receipt"
+	actPayUnmarked  = "approve invoice, paid before the marks are set"
+	actDebit        = "bank debit begins"
+	actDebitDone    = "bank debit arrives"
+	actDebitBounce  = "bank debit bounces"
+	actDebitBack    = "bank debit is taken back after it arrived"
+	actForeign      = "charge of another application"
+	actRefundFull   = "refund, all"
+	actRefundPart   = "refund, part"
+	actRefundSlow   = "refund begins"
+	actRefundDone   = "refund arrives"
+	actRefundFails  = "refund fails"
+	actDispute      = "dispute opens"
+	actDisputeWon   = "dispute is won"
+	actDisputeLost  = "dispute is lost"
+	actRenameXero   = "contact renamed in Xero"
+	actMailXero     = "contact's e-mail changed in Xero"
+	actRenameStripe = "customer renamed in Stripe"
+	actMailStripe   = "customer's e-mail changed in Stripe"
+	actClock        = "hours pass"
+	actReplay       = "a person replays"
+	actNothing      = "nothing"
+)
+
+// What may go wrong for the requests of a step.
+const (
+	troubleNone      = ""
+	trouble429       = "429 once"
+	trouble503       = "503 for a few requests"
+	troubleCutBefore = "connection cut before the write"
+	troubleCutAfter  = "connection cut after the write"
+	troubleHalf      = "half of an answer"
+	troubleOutage    = "outage of both services"
+)
+
+var storyGen = rapid.Custom(drawStory)
+
+func drawStory(t *rapid.T) story {
+	s := story{people: rapid.IntRange(1, 2).Draw(t, "people")}
+	for range rapid.SampledFrom([]int{1, 1, 1, 2, 2, 3}).Draw(t, "invoices") {
+		s.bills = append(s.bills, drawBill(t, s.people))
+	}
+	length := rapid.IntRange(3, 15).Draw(t, "length")
+	d := drawing{t: t, stage: make([]string, len(s.bills))}
+	for i := range length {
+		b := rapid.IntRange(0, len(s.bills)-1).Draw(t, "of invoice")
+		if i < len(s.bills) {
+			b = i
+		}
+		s.steps = append(s.steps, d.step(b))
+	}
+	return s
+}
+
+func drawBill(t *rapid.T, people int) bill {
+	b := bill{person: rapid.IntRange(0, people-1).Draw(t, "person"),
+		currency: rapid.SampledFrom([]string{"NZD", "NZD", "NZD", "NZD", "USD", "JPY", "KWD"}).Draw(t, "currency"),
+		mode:     rapid.SampledFrom([]string{"Exclusive", "Exclusive", "Inclusive", "NoTax"}).Draw(t, "tax"),
+		ago:      rapid.SampledFrom([]int{0, 0, 0, 3, 20, 70}).Draw(t, "days ago")}
+	whole := b.currency == "JPY"
+	if whole && rapid.IntRange(0, 9).Draw(t, "whole") > 0 {
+		b.mode = "NoTax"
+	}
+	for i := range rapid.SampledFrom([]int{1, 1, 2, 3, 5}).Draw(t, "lines") {
+		b.lines = append(b.lines, drawLine(t, i, whole))
+	}
+	if rapid.IntRange(0, 4).Draw(t, "rebate") == 0 {
+		b.lines = append(b.lines, line("Rebate", "1", "-3"))
+	}
+	if rapid.IntRange(0, 40).Draw(t, "tiny") == 0 {
+		b.lines = []xero.LineInput{line("Sticker", "1", map[bool]string{true: "20", false: "0.30"}[whole])}
+	}
+	return b
+}
+
+func drawLine(t *rapid.T, i int, whole bool) xero.LineInput {
+	price := rapid.IntRange(10, 400).Draw(t, "price")
+	if whole {
+		return line(fmt.Sprint("Goods ", i+1), "1", fmt.Sprint(price*100))
+	}
+	l := line(fmt.Sprint("Goods ", i+1), rapid.SampledFrom([]string{"1", "1", "2", "0.5", "3.3333", "12"}).Draw(t, "quantity"),
+		fmt.Sprintf("%d%s", price, rapid.SampledFrom([]string{"", ".5", ".05", ".99", ".005", ".3333", ".0001"}).Draw(t, "decimals")))
+	if rapid.IntRange(0, 5).Draw(t, "discount") == 0 {
+		l.DiscountRate = "12.5"
+	}
+	if rapid.IntRange(0, 6).Draw(t, "untaxed") == 0 {
+		l.Tax = "NONE"
+	}
+	return l
+}
+
+// drawing keeps a rough idea of where each invoice stands, so that most of what
+// is drawn can happen.
+type drawing struct {
+	t     *rapid.T
+	stage []string // "", open, debit, paid, back
+}
+
+// menu is what may be done at a stage; what stands there more often is done more often.
+var menu = map[string][]string{
+	"open": slices.Concat(slices.Repeat([]string{actPay}, 7), slices.Repeat([]string{actDebit, actDeclinePay}, 2), []string{
+		actEditUp, actEditDown, actEditUp, actEditDown, actDueDate, actVoid, actBankPart, actBankFull, actCreditPart, actCreditFull,
+		actDecline, actPayAmbush, actPayAmbush, actByHand}, always),
+	"debit": slices.Concat(slices.Repeat([]string{actDebitDone}, 6), []string{
+		actDebitBounce, actDebitBounce, actEditUp, actEditDown, actBankPart, actVoid}, always),
+	"arrived": slices.Concat(slices.Repeat([]string{actDebitBack}, 5), []string{actRefundFull, actRefundPart, actEditDown}, always),
+	"paid": slices.Concat(slices.Repeat([]string{actRefundPart}, 4), slices.Repeat([]string{actRefundFull, actRefundSlow}, 2), []string{
+		actEditUp, actEditDown, actVoid, actByHand, actBankFull, actBankPart, actCreditPart, actDispute, actDispute,
+		actEditAmbush, actBankAmbush, actPay}, always),
+	"back": slices.Concat(slices.Repeat([]string{actRefundPart, actRefundFails}, 3), []string{
+		actRefundFull, actRefundDone, actRefundDone, actPay, actEditUp, actBankPart}, always),
+	"disputed": slices.Concat(slices.Repeat([]string{actDisputeWon, actDisputeLost}, 3), []string{actRefundPart}, always),
+}
+
+var always = []string{actForeign, actRenameXero, actMailXero, actRenameStripe, actMailStripe, actClock, actReplay, actNothing}
+
+// leads is the stage that an act leads to.
+var leads = map[string]string{actPay: "paid", actDeclinePay: "paid", actPayAmbush: "paid", actDebit: "debit", actDebitDone: "arrived",
+	actDebitBounce: "open", actDebitBack: "open", actRefundFull: "back", actRefundPart: "back", actRefundSlow: "back", actDispute: "disputed",
+	actDisputeWon: "paid"}
+
+func (d *drawing) act(b int) act {
+	a := act{what: actApprove, bill: b, n: rapid.IntRange(1, 99).Draw(d.t, "n")}
+	if d.stage[b] == "" {
+		d.stage[b] = "open"
+		if a.n <= 8 {
+			a.what, d.stage[b] = actPayUnmarked, "paid"
+		}
+		return a
+	}
+	a.what = rapid.SampledFrom(menu[d.stage[b]]).Draw(d.t, "act")
+	if next := leads[a.what]; next != "" {
+		d.stage[b] = next
+	}
+	return a
+}
+
+func (d *drawing) step(b int) step {
+	s := step{act: d.act(b)}
+	mails := slices.Concat(slices.Repeat([]string{mailAll}, 8), slices.Repeat([]string{mailHeld}, 4),
+		[]string{mailReversed, mailTwice, mailLost, mailSome})
+	s.mail = rapid.SampledFrom(mails).Draw(d.t, "mail")
+	if s.what != actApprove && s.what != actPayUnmarked && rapid.IntRange(0, 5).Draw(d.t, "race") == 0 {
+		a := d.act(b)
+		s.race = &a
+	}
+	s.poll = rapid.IntRange(0, 5).Draw(d.t, "poll") == 0
+	s.restart = rapid.IntRange(0, 60).Draw(d.t, "restart") == 0
+	if rapid.IntRange(0, 7).Draw(d.t, "trouble") == 0 {
+		s.trouble = rapid.SampledFrom([]string{trouble503, trouble503, troubleCutBefore, troubleCutBefore, troubleCutAfter, troubleCutAfter,
+			troubleCutAfter, troubleHalf, trouble429, troubleOutage}).Draw(d.t, "what goes wrong")
+	}
+	return s
+}
+
+// String tells the story.
+func (s story) String() string {
+	var b strings.Builder
+	for i, x := range s.bills {
+		fmt.Fprintf(&b, "  invoice %d: %s, %s, of contact %d, %d days old:", i, x.currency, x.mode, x.person, x.ago)
+		for _, l := range x.lines {
+			fmt.Fprintf(&b, " %s x %s", l.Quantity, l.UnitAmount)
+			if l.DiscountRate != "" {
+				fmt.Fprintf(&b, " less %s %%", l.DiscountRate)
+			}
+			if l.Tax != "" {
+				fmt.Fprintf(&b, " (tax %s)", l.Tax)
+			}
+		}
+		b.WriteByte('\n')
+	}
+	for i, st := range s.steps {
+		fmt.Fprintf(&b, "  %2d. %s\n", i+1, st)
+	}
+	return b.String()
+}
+
+func (s step) String() string {
+	out := s.act.String() + "; news " + s.mail
+	if s.race != nil {
+		out += "; meanwhile " + s.race.String()
+	}
+	if s.trouble != "" {
+		out += "; " + s.trouble
+	}
+	if s.poll {
+		out += "; poll"
+	}
+	if s.restart {
+		out += "; restart"
+	}
+	return out
+}
+
+func (a act) String() string { return fmt.Sprintf("%s (invoice %d, %d)", a.what, a.bill, a.n) }

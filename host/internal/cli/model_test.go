@@ -1,0 +1,162 @@
+package cli
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/ml-connector/ml-connector/host/internal/audit"
+)
+
+var (
+	modelHistories = flag.Int("model.histories", 60, "how many random histories the model test plays")
+	modelSeed      = flag.Int("model.seed", 0, "the first history's seed; 0: by the clock")
+	modelRefunds   = flag.String("model.refunds", "", "the recipe's parameter refunds for all; empty: now this, now that")
+)
+
+const (
+	storiesADay = 50
+	daysAWorld  = 3 // the stand-ins keep everything, and slow down with it
+	// coveredFrom is so many histories that every kind of act must have occurred.
+	coveredFrom = 500
+)
+
+// campaign plays histories until it has played enough.
+type campaign struct {
+	t       *testing.T
+	plugins string
+	counts  map[string]int
+	worlds  int
+}
+
+// TestModel plays random histories of business through the whole product and
+// proves each of them.
+//
+//	go test ./host/internal/cli -run TestModel -model.histories 2000 -v
+func TestModel(t *testing.T) {
+	seed := *modelSeed
+	if seed == 0 {
+		seed = int(time.Now().Unix())
+	}
+	t.Logf("histories of -model.seed %d", seed)
+	c := &campaign{t: t, plugins: buildPlugins(t), counts: map[string]int{}}
+	began := time.Now()
+	played := 0
+	for day := 0; played < *modelHistories && !t.Failed(); {
+		policy := c.policy(day / daysAWorld)
+		w := c.open(policy)
+		for range daysAWorld {
+			n := min(storiesADay, *modelHistories-played)
+			if n == 0 || t.Failed() {
+				break
+			}
+			c.day(w, seed+played, n, policy)
+			played += n
+			day++
+		}
+		c.closeWorld(w)
+	}
+	took := time.Since(began)
+	t.Logf("%d histories in %s, %.1f a second", played, took.Round(time.Second/10), float64(played)/took.Seconds())
+	c.table(played)
+}
+
+func (c *campaign) policy(world int) string {
+	if *modelRefunds != "" {
+		return *modelRefunds
+	}
+	if world%3 == 2 {
+		return "reopen"
+	}
+	return "credit_note"
+}
+
+func (c *campaign) open(policy string) *modelWorld {
+	c.t.Helper()
+	w, err := openModel(c.t.Context(), c.t.TempDir(), c.plugins, policy)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return w
+}
+
+// closeWorld verifies the audit trail and ends the world.
+func (c *campaign) closeWorld(w *modelWorld) {
+	c.t.Helper()
+	ctx, cancel := context.WithTimeout(c.t.Context(), time.Minute)
+	defer cancel()
+	rep, err := w.r.audit.Verify(ctx, w.r.db.Read(), nil)
+	switch {
+	case err != nil:
+		c.t.Error(err)
+	case rep.Broken != nil:
+		c.t.Errorf("audit trail: %s", rep.Broken.Message)
+	default:
+		c.counts["audit entries verified"] += int(rep.Entries)
+	}
+	if err := w.close(); err != nil {
+		c.t.Error(err)
+	}
+}
+
+// day plays and proves the stories of so many seeds.
+func (c *campaign) day(w *modelWorld, seed, n int, policy string) {
+	c.t.Helper()
+	stories := make([]story, n)
+	for i := range stories {
+		stories[i] = storyGen.Example(seed + i)
+		stories[i].seed = seed + i
+	}
+	c.worlds++
+	plays, err := w.day(stories, fmt.Sprint("M", c.worlds), c.counts)
+	if err != nil {
+		c.t.Errorf("the day of -model.seed %d -model.histories %d -model.refunds %s: %v", seed, n, policy, err)
+	}
+	for _, p := range plays {
+		if len(p.wrong) > 0 {
+			c.t.Errorf("history of -model.seed %d -model.histories 1 -model.refunds %s:\n%s\n%s", p.seed, policy, p.tale()+p.trail(), strings.Join(p.wrong, "\n"))
+		}
+	}
+}
+
+// tale tells what was planned and what really happened.
+func (p *play) tale() string {
+	return p.story.String() + "  what happened:\n    " + strings.Join(p.told, "\n    ")
+}
+
+// trail tells what the host did about the story's records.
+func (p *play) trail() string {
+	ctx, cancel := timeLimit()
+	defer cancel()
+	all, err := p.w.r.audit.List(ctx, p.w.r.db.Read(), audit.Filter{Oldest: true, Limit: 100_000})
+	if err != nil {
+		return err.Error()
+	}
+	var b strings.Builder
+	b.WriteString("\n  what the host did:\n")
+	for _, e := range all {
+		if ids := recordIDs.FindAllString(e.Source+" "+e.Target, -1); slices.ContainsFunc(ids, func(id string) bool { return p.w.owners[id] == p }) {
+			fmt.Fprintf(&b, "    %s %s %s -> %s: %s %s\n", e.Kind, e.Flow, e.Source, e.Target, e.Outcome, e.Reason)
+		}
+	}
+	return b.String()
+}
+
+// table prints how often everything happened.
+func (c *campaign) table(played int) {
+	c.t.Helper()
+	for what := range deeds {
+		c.counts[what] += 0
+	}
+	for _, what := range slices.Sorted(maps.Keys(c.counts)) {
+		c.t.Logf("%6d  %s", c.counts[what], what)
+		if c.counts[what] == 0 && played >= coveredFrom && !c.t.Failed() {
+			c.t.Errorf("no history had: %s", what)
+		}
+	}
+}
