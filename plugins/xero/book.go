@@ -22,6 +22,7 @@ type book struct {
 	over     []overpaymentForm
 	taken    map[string]bool   // payments of people that this call has adopted
 	claims   map[string]string // payment id -> the mark that it was recognised for earlier
+	foreign  bool              // the invoice is in another currency: it takes no payment in this one
 	err      error             // the sums cannot be held exactly
 }
 
@@ -34,7 +35,26 @@ func newBook(f invoiceForm) *book {
 }
 
 // payable reports whether payments can stand on the invoice.
-func (bk *book) payable() bool { return bk.inv.Status == "AUTHORISED" || bk.inv.Status == "PAID" }
+func (bk *book) payable() bool {
+	return !bk.foreign && (bk.inv.Status == "AUTHORISED" || bk.inv.Status == "PAID")
+}
+
+// whyUnpayable says why no payment can stand on the invoice.
+func (bk *book) whyUnpayable() string {
+	if bk.foreign {
+		return "the payment is in " + string(bk.currency) + ", invoice " + bk.inv.InvoiceNumber + " in " + bk.inv.CurrencyCode
+	}
+	return "invoice " + bk.inv.InvoiceNumber + " is " + strings.ToLower(bk.inv.Status)
+}
+
+// in is the book for money in a currency. When the invoice is in another one,
+// which an edit may have given it, nothing is due on it in this one.
+func (bk *book) in(c money.Currency) *book {
+	if bk.err != nil || bk.currency == c {
+		return bk
+	}
+	return &book{inv: bk.inv, currency: c, due: money.Zero(c), over: bk.over, taken: map[string]bool{}, foreign: true}
+}
 
 // amount reads a sum of the invoice's currency.
 func (bk *book) amount(n number) (money.Amount, error) { return n.amount(bk.currency) }
@@ -74,12 +94,8 @@ func (p *posting) bookOf(books map[string]*book) *book {
 	case bk.inv.Type != "ACCREC":
 		p.fail(connector.Errorf(connector.Invalid, opPost, "%s is not a sales invoice", bk.inv.InvoiceNumber))
 		return nil
-	case bk.currency != p.pay.Amount.Currency():
-		p.conflict("enter the payment in Xero by hand with the reference "+p.mark,
-			"the payment is in %s, invoice %s in %s", p.pay.Amount.Currency(), bk.inv.InvoiceNumber, bk.currency)
-		return nil
 	}
-	return bk
+	return bk.in(p.pay.Amount.Currency())
 }
 
 // confirmRows replaces the nested payments of some invoices by the full rows,

@@ -84,8 +84,8 @@ func (b *batch) judgeSurplus(p *posting, plan parts, bk *book, r request, el ban
 			id = el.OverpaymentID
 		}
 		reason := plan.surplus.String() + " more than was due became an overpayment"
-		if !bk.payable() {
-			reason = plan.surplus.String() + " became an overpayment, to be paid back: invoice " + bk.inv.InvoiceNumber + " is " + strings.ToLower(bk.inv.Status)
+		if bk = bk.in(p.pay.Amount.Currency()); !bk.payable() {
+			reason = plan.surplus.String() + " became an overpayment, to be paid back: " + bk.whyUnpayable()
 		}
 		if bk.paidElsewhere(p) {
 			reason += "; a person entered a payment of " + p.pay.Amount.String() + " in another account: delete that one if it is the same money"

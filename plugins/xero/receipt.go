@@ -72,7 +72,11 @@ func (b *batch) lookCloser(ctx context.Context, list []*posting, books map[strin
 	wanted := map[*book]int64{}
 	for _, p := range list {
 		bk := books[strings.ToLower(p.pay.InvoiceID)]
-		if bk == nil || bk.err != nil || bk.currency != p.pay.Amount.Currency() {
+		if bk == nil || bk.err != nil {
+			continue
+		}
+		if bk.currency != p.pay.Amount.Currency() {
+			marks = append(marks, p.mark)
 			continue
 		}
 		if bk.doubtful(p) && !slices.Contains(confirm, bk) {
@@ -132,7 +136,7 @@ func (p *posting) unapplied(bk *book) {
 	if bk.inv.Status == "DRAFT" || bk.inv.Status == "SUBMITTED" {
 		remedy = "approve the invoice in Xero and run the work again; or refund the money in the payment service, then both movements are booked"
 	}
-	p.conflict(remedy, "unapplied receipt: invoice %s is %s", bk.inv.InvoiceNumber, strings.ToLower(bk.inv.Status))
+	p.conflict(remedy, "unapplied receipt: %s", bk.whyUnpayable())
 }
 
 // split divides what is missing into a payment on the invoice and a surplus.

@@ -333,37 +333,53 @@ func TestNothingIsTakenOutOfALockedPeriod(t *testing.T) {
 	}
 }
 
-// Money for a voided invoice waits for a person. Who gives it back finds both
-// movements in the books, through an overpayment.
-func TestReceiptOfAVoidedInvoiceIsBookedToBePaidBack(t *testing.T) {
+// Money for an invoice that takes none of it waits for a person. Who gives it back
+// finds both movements in the books, through an overpayment.
+func TestReceiptThatHasNoPlaceIsBookedToBePaidBack(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, xero.Config{})
-	inv := w.invoice("100.00")
-	if _, err := w.s.VoidInvoice(inv.Number); err != nil {
-		t.Fatal(err)
+	tests := []struct {
+		name   string
+		change func(*world, string) error
+		why    string
+	}{
+		{"voided", func(w *world, number string) error { _, err := w.s.VoidInvoice(number); return err }, "invoice INV-0001 is voided"},
+		{"edited into another currency", func(w *world, number string) error {
+			_, err := w.s.EditInvoice(number, xero.InvoiceInput{Currency: "USD"})
+			return err
+		}, "the payment is in NZD, invoice INV-0001 in USD"},
 	}
-	write := w.receipt(inv, "ch_00000001", "100.00")
-	out := w.pay(write)[0]
-	w.expect(out, "conflict")
-	if !strings.HasPrefix(out.Err.Message, "unapplied receipt: invoice "+inv.Number+" is voided") || !strings.Contains(out.Err.Remedy, "refund the money") {
-		t.Errorf("%s (%s)", out.Err.Message, out.Err.Remedy)
-	}
-	write = again(write)
-	write.Record.Payment.RefundIDs = []string{"re_00000001"}
-	out = w.pay(write)[0]
-	w.expect(out, "created")
-	if !strings.Contains(out.Reason, "to be paid back: invoice "+inv.Number+" is voided") {
-		t.Errorf("reason: %s", out.Reason)
-	}
-	w.expect(w.pay(again(write))[0], "unchanged")
-	refund := w.refund(inv, out, "re_00000001", "100.00", connector.RefundCreditNote)
-	w.expect(w.pay(refund)[0], "created")
-	w.expect(w.pay(again(refund))[0], "unchanged")
-	if over := w.s.Overpayments(); len(over) != 1 || over[0].RemainingCredit != "0.00" {
-		t.Errorf("overpayments: %+v", over)
-	}
-	if got := w.s.State().Accounts["610"].Balance; got != "0.00" {
-		t.Errorf("the clearing account holds %s", got)
+	for _, tc := range tests {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, xero.Config{})
+			inv := w.invoice("100.00")
+			if err := tc.change(w, inv.Number); err != nil {
+				t.Fatal(err)
+			}
+			write := w.receipt(inv, "ch_00000001", "100.00")
+			out := w.pay(write)[0]
+			w.expect(out, "conflict")
+			if !strings.HasPrefix(out.Err.Message, "unapplied receipt: "+tc.why) || !strings.Contains(out.Err.Remedy, "refund the money") {
+				t.Errorf("%s (%s)", out.Err.Message, out.Err.Remedy)
+			}
+			write = again(write)
+			write.Record.Payment.RefundIDs = []string{"re_00000001"}
+			out = w.pay(write)[0]
+			w.expect(out, "created")
+			if !strings.Contains(out.Reason, "to be paid back: "+tc.why) {
+				t.Errorf("reason: %s", out.Reason)
+			}
+			w.expect(w.pay(again(write))[0], "unchanged")
+			refund := w.refund(inv, out, "re_00000001", "100.00", connector.RefundCreditNote)
+			w.expect(w.pay(refund)[0], "created")
+			w.expect(w.pay(again(refund))[0], "unchanged")
+			if over := w.s.Overpayments(); len(over) != 1 || over[0].RemainingCredit != "0.00" || over[0].Currency != "NZD" {
+				t.Errorf("overpayments: %+v", over)
+			}
+			if got := w.s.State().Accounts["610"].Balance; got != "0.00" {
+				t.Errorf("the clearing account holds %s", got)
+			}
+		})
 	}
 }
 

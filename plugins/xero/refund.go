@@ -127,7 +127,7 @@ func (b *batch) lookAtRefunds(ctx context.Context, list []*posting) []*refund {
 
 // find picks the refund's own rows and credit note from what was read.
 func (r *refund) find(rows []paymentForm, notes []creditNoteForm) bool {
-	r.book.rows = slices.DeleteFunc(slices.Clone(rows), func(row paymentForm) bool { return !sameID(row.targetID(), r.book.inv.InvoiceID) })
+	r.book.rows = slices.DeleteFunc(slices.Clone(rows), func(row paymentForm) bool { return r.book.foreign || !sameID(row.targetID(), r.book.inv.InvoiceID) })
 	for i := range rows {
 		if sameID(rows[i].PaymentID, r.pay.PaymentOf) {
 			r.receipt = &rows[i]
