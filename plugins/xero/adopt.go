@@ -33,7 +33,7 @@ func (b *batch) adopt(ctx context.Context, p *posting, bk *book) error {
 		return nil
 	}
 	if bk.claims == nil {
-		claims, err := b.readClaims(ctx, bk.inv.InvoiceID)
+		claims, err := b.readClaims(ctx, invoiceHistory(bk.inv.InvoiceID))
 		if err != nil {
 			return err
 		}
@@ -54,9 +54,10 @@ func (b *batch) adopt(ctx context.Context, p *posting, bk *book) error {
 	case 0:
 		return nil
 	case 1:
-		if err := b.claim(ctx, p, bk, free[0].PaymentID); err != nil {
+		if err := b.claim(ctx, p, invoiceHistory(bk.inv.InvoiceID), free[0].PaymentID); err != nil {
 			return err
 		}
+		bk.claims[strings.ToLower(free[0].PaymentID)] = p.mark
 		b.settleAdopted(p, bk, free[0])
 		return nil
 	}
@@ -106,13 +107,14 @@ func (bk *book) paidElsewhere(p *posting) bool {
 	})
 }
 
-func historyPath(invoiceID string) string {
+func invoiceHistory(invoiceID string) string {
 	return accounting + "/Invoices/" + strings.ToLower(invoiceID) + "/History"
 }
 
-// readClaims reads which payments of the invoice were recognised for which mark.
-func (b *batch) readClaims(ctx context.Context, invoiceID string) (map[string]string, error) {
-	r := request{op: "xero: read history", method: http.MethodGet, path: historyPath(invoiceID)}
+// readClaims reads which payments were recognised for which mark, in the history
+// of their document.
+func (b *batch) readClaims(ctx context.Context, path string) (map[string]string, error) {
+	r := request{op: "xero: read history", method: http.MethodGet, path: path}
 	var env envelope
 	if _, err := b.call(ctx, r, &env); err != nil {
 		return nil, err
@@ -134,10 +136,10 @@ func (b *batch) readClaims(ctx context.Context, invoiceID string) (map[string]st
 	return claims, nil
 }
 
-// claim notes in the invoice's history which receipt a payment serves.
-func (b *batch) claim(ctx context.Context, p *posting, bk *book, paymentID string) error {
+// claim notes in the document's history what a payment of a person serves.
+func (b *batch) claim(ctx context.Context, p *posting, path, paymentID string) error {
 	note := fmt.Sprintf(claimSentence, strings.ToLower(paymentID), p.mark)
-	r := request{op: "xero: note in history", method: http.MethodPut, path: historyPath(bk.inv.InvoiceID), step: "claim",
+	r := request{op: "xero: note in history", method: http.MethodPut, path: path, step: "claim",
 		writes: []connector.Write{p.write}, body: map[string]any{"HistoryRecords": []map[string]string{{"Details": note}}}}
 	elements, err := writeElements(ctx, b.api, r, func(env *envelope) []historyForm { return env.HistoryRecords })
 	if err != nil {
@@ -148,6 +150,5 @@ func (b *batch) claim(ctx context.Context, p *posting, bk *book, paymentID strin
 			return refusedBecause(r.op, el.messages())
 		}
 	}
-	bk.claims[strings.ToLower(paymentID)] = p.mark
 	return nil
 }

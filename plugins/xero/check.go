@@ -43,7 +43,7 @@ func (x *Xero) Check(ctx context.Context, s *connector.Session, req connector.Ch
 	if err := a.describe(ctx, &out); err != nil {
 		return connector.CheckResult{}, err
 	}
-	return out, a.checkPosting(ctx, req.PostingAccounts)
+	return out, a.checkAccounts(ctx, req)
 }
 
 // choose picks the organisation; "" when only a person can.
@@ -92,16 +92,23 @@ func (a *api) describe(ctx context.Context, out *connector.CheckResult) error {
 	return nil
 }
 
-func (a *api) checkPosting(ctx context.Context, names []string) error {
-	if len(names) == 0 {
+// checkAccounts makes sure of the accounts that a recipe posts to.
+func (a *api) checkAccounts(ctx context.Context, req connector.CheckRequest) error {
+	const op = "xero: check"
+	if len(req.PostingAccounts)+len(req.CounterAccounts) == 0 {
 		return nil
 	}
 	accounts, err := a.accounts(ctx, true)
 	if err != nil {
 		return err
 	}
-	for _, name := range names {
-		if _, err := postingAccount("xero: check", accounts, name); err != nil {
+	for _, name := range req.PostingAccounts {
+		if _, err := postingAccount(op, accounts, name); err != nil {
+			return err
+		}
+	}
+	for _, name := range req.CounterAccounts {
+		if _, err := findAccount(op, accounts, name); err != nil {
 			return err
 		}
 	}

@@ -147,6 +147,7 @@ var knownRefusals = []struct {
 	{"must be unique", connector.Conflict, "the number is taken by another document in Xero"},
 	{"is not subscribed to currency", connector.Invalid, "add the currency in Xero (Settings, Currencies)"},
 	{"is not a valid code for this document", connector.Invalid, "choose another account"},
+	{"does not exist or cannot be used for this type of transaction", connector.Invalid, "correct the tax code in the recipe: it is the TaxType of a tax rate in Xero"},
 	{"cannot be used with account code", connector.Invalid, "correct the tax rate of the account in Xero"},
 	{"reached the limit of invoices", connector.Invalid, "the organisation's plan allows no more: upgrade it in Xero"},
 	{"is used with a different request", connector.UnknownOutcome, ""},
@@ -225,7 +226,7 @@ func scopeFor(path string) string {
 		return "accounting.invoices"
 	case "Payments", "Overpayments":
 		return "accounting.payments"
-	case "BankTransactions":
+	case "BankTransactions", "BankTransfers":
 		return "accounting.banktransactions"
 	case "Contacts":
 		return "accounting.contacts"

@@ -34,12 +34,13 @@ func (x *Xero) Manifest() connector.Manifest {
 		Name:     "xero",
 		Title:    "Xero",
 		Version:  version,
-		Summary:  "Contacts, sales invoices, and their payments and refunds in a Xero organisation.",
+		Summary:  "Contacts, sales invoices with their payments and refunds, fees, disputes and payouts in a Xero organisation.",
 		Settings: settings(),
 		Entities: []connector.EntitySupport{
 			{Entity: connector.EntityContact, Verbs: verbs, GetBatch: getBatch, UpsertBatch: upsertBatch, PageSize: pageRowsMax, ListsWhole: true},
 			{Entity: connector.EntityInvoice, Verbs: verbs, GetBatch: getBatch, UpsertBatch: upsertBatch, PageSize: pageRowsMax, ListsWhole: true},
-			{Entity: connector.EntityPayment, Verbs: verbs, GetBatch: getPaymentBatch, UpsertBatch: upsertPaymentBatch, PageSize: pageRowsMax, ListsWhole: true},
+			{Entity: connector.EntityPayment, Verbs: verbs, GetBatch: getPaymentBatch, UpsertBatch: upsertPaymentBatch, PageSize: pageRowsMax, ListsWhole: true,
+				Streams: paymentStreams},
 		},
 		OAuth: &connector.OAuth{
 			AuthorizeURLSetting: "authorize_url",

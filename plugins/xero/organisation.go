@@ -143,6 +143,22 @@ func (a *api) accounts(ctx context.Context, fresh bool) ([]account, error) {
 	return r.accounts, nil
 }
 
+// findAccount finds an account by code or id that can be posted to.
+func findAccount(op string, accounts []account, name string) (account, error) {
+	for _, acc := range accounts {
+		if !sameID(acc.AccountID, name) && (acc.Code == "" || acc.Code != name) {
+			continue
+		}
+		if acc.Status != "" && acc.Status != "ACTIVE" {
+			return account{}, connector.Errorf(connector.Invalid, op, "account %s (%s) is %s", name, acc.Name, strings.ToLower(acc.Status)).
+				WithRemedy("restore the account in Xero, or choose another one")
+		}
+		return acc, nil
+	}
+	return account{}, connector.Errorf(connector.Invalid, op, "there is no account with the code or id %q", name).
+		WithRemedy("look the code up in Xero (Accounting, Chart of accounts)")
+}
+
 // postingAccount finds an account by code or id and makes sure that payments
 // can be posted to it.
 func postingAccount(op string, accounts []account, name string) (account, error) {
@@ -150,22 +166,12 @@ func postingAccount(op string, accounts []account, name string) (account, error)
 		return account{}, connector.Errorf(connector.Invalid, op, "no account is named to post to").
 			WithRemedy("name the code or id of the clearing account")
 	}
-	for _, acc := range accounts {
-		if !sameID(acc.AccountID, name) && (acc.Code == "" || acc.Code != name) {
-			continue
-		}
-		switch {
-		case acc.Status != "" && acc.Status != "ACTIVE":
-			return account{}, connector.Errorf(connector.Invalid, op, "account %s (%s) is %s", name, acc.Name, strings.ToLower(acc.Status)).
-				WithRemedy("restore the account in Xero, or choose another one")
-		case !acc.bank() && !acc.EnablePaymentsToAccount:
-			return account{}, connector.Errorf(connector.Invalid, op, "account %s (%s) cannot receive payments", name, acc.Name).
-				WithRemedy("choose an account of type Bank, or tick “Enable payments to this account” in Xero's chart of accounts")
-		}
-		return acc, nil
+	acc, err := findAccount(op, accounts, name)
+	if err == nil && !acc.bank() && !acc.EnablePaymentsToAccount {
+		return account{}, connector.Errorf(connector.Invalid, op, "account %s (%s) cannot receive payments", name, acc.Name).
+			WithRemedy("choose an account of type Bank, or tick “Enable payments to this account” in Xero's chart of accounts")
 	}
-	return account{}, connector.Errorf(connector.Invalid, op, "there is no account with the code or id %q", name).
-		WithRemedy("look the code up in Xero (Accounting, Chart of accounts)")
+	return acc, err
 }
 
 // takes reports whether a payment in currency c can be posted to the account:

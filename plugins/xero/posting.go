@@ -26,9 +26,15 @@ func markOf(reference string) string {
 }
 
 // marked reports whether a reference bears some mark of ours: the id of a
-// record elsewhere, such as abc_1NirD82. What people write does not look so.
+// record elsewhere, such as abc_1NirD82, or of what a day brought in a currency,
+// such as abc_2026-11-22_nzd. What people write does not look so.
 func marked(reference string) bool {
 	prefix, rest, ok := strings.Cut(markOf(reference), "_")
+	if day, currency, dated := strings.Cut(rest, "_"); dated && len(currency) == 3 {
+		if _, err := connector.ParseDate(day); err == nil {
+			rest = strings.ReplaceAll(rest, "-", "")
+		}
+	}
 	return ok && prefix != "" && len(rest) >= 8 && strings.IndexFunc(prefix+rest, func(r rune) bool {
 		return (r < '0' || r > '9') && (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && r != '_'
 	}) < 0
@@ -131,10 +137,12 @@ func (a *api) upsertPayments(ctx context.Context, writes []connector.Write) []co
 		failAll(all, err)
 		return outs
 	}
-	var receipts, undone, refunds, unrefunded []*posting
+	var receipts, undone, refunds, unrefunded, movements []*posting
 	for _, p := range open(all) {
 		failed := p.pay.Status == connector.PaymentFailed
 		switch {
+		case isMovement(p.pay.Kind):
+			movements = append(movements, p)
 		case p.pay.Kind == connector.PaymentRefund && failed:
 			unrefunded = append(unrefunded, p)
 		case p.pay.Kind == connector.PaymentRefund:
@@ -149,6 +157,7 @@ func (a *api) upsertPayments(ctx context.Context, writes []connector.Write) []co
 	b.undoReceipts(ctx, undone)
 	b.postRefunds(ctx, refunds)
 	b.undoRefunds(ctx, unrefunded)
+	b.postMovements(ctx, movements)
 	return outs
 }
 
@@ -160,23 +169,31 @@ func (p *posting) check() error {
 		return connector.Errorf(connector.Invalid, op, "the write holds no payment")
 	}
 	switch {
-	case pay.Kind != connector.PaymentReceipt && pay.Kind != connector.PaymentRefund:
+	case pay.Kind == connector.PaymentAdjustment:
+		return connector.Errorf(connector.Invalid, op, "no rule says what an adjustment of the balance was for (%s)", pay.Note).
+			WithRemedy("enter it in Xero by hand, in the clearing account, with the reference %s", markOf(pay.Reference))
+	case pay.Kind != connector.PaymentReceipt && pay.Kind != connector.PaymentRefund && !isMovement(pay.Kind):
 		return connector.Errorf(connector.Invalid, op, "a payment of kind %q cannot be posted", string(pay.Kind))
 	case pay.Status != connector.PaymentSucceeded && pay.Status != connector.PaymentFailed:
 		return connector.Errorf(connector.Invalid, op, "a payment with status %q is not posted: the money has not moved", string(pay.Status))
-	case !pay.Amount.IsSet() || pay.Amount.Sign() <= 0:
-		return connector.Errorf(connector.Invalid, op, "the amount must be above zero, not %s", pay.Amount)
+	case !pay.Amount.IsSet() || pay.Amount.Sign() <= 0 || p.moves().Sign() <= 0:
+		return connector.Errorf(connector.Invalid, op, "the amount must be above zero, not %s", p.moves())
 	case markOf(pay.Reference) == "":
 		return connector.Errorf(connector.Invalid, op, "the payment has no reference: it could not be found again")
-	case !isID(pay.InvoiceID):
-		return connector.Errorf(connector.Invalid, op, "%q is not the id of an invoice in Xero", pay.InvoiceID)
 	case p.write.TargetID != "" && !isID(p.write.TargetID):
 		return connector.Errorf(connector.Invalid, op, "%q is not an id of Xero", p.write.TargetID)
+	}
+	if _, err := sum(p.moves()); err != nil {
+		return connector.Errorf(connector.Invalid, op, "%w", err).WithRemedy("enter the payment in Xero by hand, rounded")
+	}
+	if isMovement(pay.Kind) {
+		return p.checkMovement()
+	}
+	switch {
+	case !isID(pay.InvoiceID):
+		return connector.Errorf(connector.Invalid, op, "%q is not the id of an invoice in Xero", pay.InvoiceID)
 	case pay.Kind == connector.PaymentRefund && !isID(pay.PaymentOf):
 		return connector.Errorf(connector.Invalid, op, "the refund does not name the payment in Xero that it gives back")
-	}
-	if _, err := sum(pay.Amount); err != nil {
-		return connector.Errorf(connector.Invalid, op, "%w", err).WithRemedy("enter the payment in Xero by hand, rounded")
 	}
 	return nil
 }
@@ -214,7 +231,7 @@ func (b *batch) prepare(ctx context.Context, all []*posting) error {
 		if _, err := b.locks(ctx, p.trueDay); err != nil {
 			return err
 		}
-		if !p.account.takes(p.pay.Amount.Currency(), b.org) {
+		if !isMovement(p.pay.Kind) && !p.account.takes(p.pay.Amount.Currency(), b.org) {
 			p.fail(connector.Errorf(connector.Invalid, opPost, "account %s is in %s: a payment in %s cannot be posted to it",
 				p.account.Name, p.account.CurrencyCode, p.pay.Amount.Currency()).
 				WithRemedy("choose a clearing account in %s or in the base currency %s", p.pay.Amount.Currency(), b.org.BaseCurrency))
@@ -269,12 +286,14 @@ func (p *posting) chooseDay(lock connector.Date) bool {
 
 // bookReference is the reference as it goes into the books, with the true date
 // when the day is another one.
-func (p *posting) bookReference() string {
+func (p *posting) bookReference() string { return p.dated(p.reference) }
+
+func (p *posting) dated(reference string) string {
 	if p.day == p.trueDay {
-		return p.reference
+		return reference
 	}
 	note := fmt.Sprintf(" (paid %s)", p.trueDay)
-	return cutRunes(p.reference, referenceRunesMax-len(note)) + note
+	return cutRunes(reference, referenceRunesMax-len(note)) + note
 }
 
 // Requests for payments ------------------------------------------------------------

@@ -85,6 +85,7 @@ type envelope struct {
 	CreditNotes      []creditNoteForm  `json:"CreditNotes"`
 	Overpayments     []overpaymentForm `json:"Overpayments"`
 	BankTransactions []bankForm        `json:"BankTransactions"`
+	BankTransfers    []transferForm    `json:"BankTransfers"`
 	HistoryRecords   []historyForm     `json:"HistoryRecords"`
 }
 
@@ -131,6 +132,7 @@ type contactRef struct {
 type accountRef struct {
 	AccountID string
 	Code      string
+	Name      string
 	issues
 }
 
@@ -238,6 +240,7 @@ type creditNoteForm struct {
 	Contact          contactRef
 	Total            number
 	RemainingCredit  number
+	LineItems        []lineForm
 	Payments         []paymentForm
 	Allocations      []struct{ Amount number }
 	issues
@@ -262,16 +265,6 @@ type overpaymentForm struct {
 }
 
 func (o overpaymentForm) gone() bool { return o.Status == "VOIDED" || o.Status == "DELETED" }
-
-type bankForm struct {
-	BankTransactionID string
-	OverpaymentID     string
-	Reference         string
-	Status            string
-	Total             number
-	Contact           contactRef
-	issues
-}
 
 type historyForm struct {
 	Details string

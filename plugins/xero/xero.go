@@ -37,13 +37,16 @@ func (x *Xero) List(ctx context.Context, s *connector.Session, req connector.Lis
 	if req.PageSize < 1 || req.PageSize > pageRowsMax {
 		req.PageSize = pageRowsMax
 	}
+	if req.Stream != "" && !x.Manifest().HasStream(req.Entity, req.Stream) {
+		return connector.Page{}, connector.Errorf(connector.Invalid, "xero: list", "the connector has no stream %q of %q", req.Stream, string(req.Entity))
+	}
 	switch req.Entity {
 	case connector.EntityContact:
 		return listChanges(ctx, a, req, contactFeed)
 	case connector.EntityInvoice:
 		return listChanges(ctx, a, req, invoiceFeed)
 	case connector.EntityPayment:
-		return listChanges(ctx, a, req, paymentFeed)
+		return a.listPayments(ctx, req)
 	}
 	return connector.Page{}, unknownEntity("xero: list", req.Entity)
 }
@@ -66,7 +69,7 @@ func (x *Xero) Get(ctx context.Context, s *connector.Session, req connector.GetR
 	case connector.EntityInvoice:
 		return a.getInvoices(ctx, ids)
 	case connector.EntityPayment:
-		return a.getPayments(ctx, ids)
+		return a.getAnyPayments(ctx, ids)
 	}
 	return nil, unknownEntity("xero: get", req.Entity)
 }
