@@ -135,33 +135,31 @@ func (cn *conn) findCustomer(ctx context.Context, w connector.Write, want wanted
 	return cn.choose(rows, want)
 }
 
-// choose picks our customer, or the only one that nobody else has marked.
+// choose picks our customer, or the only one that nobody else has marked, by the
+// rule of connector.MatchContact.
 func (cn *conn) choose(rows []*stripe.Customer, want wantedCustomer) (*stripe.Customer, bool, error) {
 	const op = "stripe: upsert customer"
-	var free []*stripe.Customer
+	among := make([]connector.Record, 0, len(rows))
 	for _, cu := range rows {
-		if err := cn.sameMode(op, "customer", cu.ID, cu.Livemode); err != nil {
+		rec, err := cn.contactRecord(cu)
+		if err != nil {
 			return nil, false, err
 		}
-		if ours(cu.Metadata, want.marks) {
-			return cu, true, nil
+		among = append(among, *rec)
+	}
+	found := connector.MatchContact(&connector.Contact{Name: want.name, Email: want.email, Marks: identity(want.marks)}, among)
+	if len(found.Candidates) > 0 {
+		e := connector.Errorf(connector.Conflict, op, "%d customers in Stripe have the %s of this contact", len(found.Candidates), found.Why).
+			WithRemedy("Link the contact to one of them, or give the others another address in Stripe.")
+		e.Candidates = found.Candidates
+		return nil, false, e
+	}
+	for _, cu := range rows {
+		if cu.ID == found.ID {
+			return cu, found.Why == connector.MatchMark, nil
 		}
-		if !cu.Deleted && !foreign(cu.Metadata, want.marks) {
-			free = append(free, cu)
-		}
 	}
-	switch len(free) {
-	case 0:
-		return nil, false, nil
-	case 1:
-		return free[0], false, nil
-	}
-	e := connector.Errorf(connector.Conflict, op, "%d customers in Stripe have the e-mail address of this contact", len(free)).
-		WithRemedy("Link the contact to one of them, or give the others another address in Stripe.")
-	for _, cu := range free {
-		e.Candidates = append(e.Candidates, cu.ID)
-	}
-	return nil, false, e
+	return nil, false, nil
 }
 
 func (cn *conn) createCustomer(ctx context.Context, w connector.Write, want wantedCustomer, try int) (connector.Outcome, error) {

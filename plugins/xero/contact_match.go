@@ -11,10 +11,9 @@ import (
 	"github.com/ml-connector/ml-connector/connector"
 )
 
-// Who is meant by a contact that we have no id for? First the e-mail address
-// decides, then the name, both without regard to case and spacing. One active
-// candidate is taken, two are a person's decision. A contact with the same name
-// and another e-mail address is somebody else.
+// Who is meant by a contact that we have no id for is the rule of
+// connector.MatchContact. Names are unique here, so a contact whose name somebody
+// else has gets one other name, and is known by that as well.
 
 const nameRunesMax = 255
 
@@ -39,17 +38,19 @@ func cutRunes(s string, n int) string {
 
 // renamed is the one other name that a contact may get when its own is taken.
 // It is the same at every attempt.
-func renamed(w connector.Write) string {
-	want := w.Record.Contact
-	suffix := want.Email
+func renamed(w connector.Write) string { return renamedWith(w, w.Record.Contact.Email) }
+
+// renamedWith is the other name of a contact whose e-mail address the write does
+// not set.
+func renamedWith(w connector.Write, suffix string) string {
 	if suffix == "" {
 		suffix = w.Key[max(0, len(w.Key)-6):]
 	}
 	suffix = cutRunes(cleanName(suffix), 100)
-	return cutRunes(cleanName(want.Name), nameRunesMax-len([]rune(suffix))-3) + " (" + suffix + ")"
+	return cutRunes(cleanName(w.Record.Contact.Name), nameRunesMax-len([]rune(suffix))-3) + " (" + suffix + ")"
 }
 
-func folded(s string) string { return strings.ToLower(strings.Join(strings.Fields(s), " ")) }
+func folded(s string) string { return connector.FoldText(s) }
 
 // match is what was found for one wanted contact.
 type match struct {
@@ -122,37 +123,20 @@ func distinct(list []contactForm) []contactForm {
 
 // matchContact decides which of the contacts is meant.
 func matchContact(w connector.Write, all []contactForm) match {
-	want := w.Record.Contact
-	email, name, other := folded(want.Email), folded(cleanName(want.Name)), folded(renamed(w))
-	var byEmail, byName []*contactForm
+	want, other := *w.Record.Contact, renamed(w)
+	want.Name = cleanName(want.Name)
 	var m match
+	among := make([]connector.Record, 0, len(all))
 	for i := range all {
-		c := &all[i]
-		if !c.active() {
-			continue
+		among = append(among, all[i].record())
+		m.taken = m.taken || all[i].active() && folded(all[i].Name) == folded(want.Name)
+	}
+	found := connector.MatchContact(&want, among, other)
+	m.candidates = found.Candidates
+	for i := range all {
+		if found.ID != "" && sameID(all[i].ContactID, found.ID) {
+			m.found = &all[i]
 		}
-		theirEmail, theirName := folded(c.EmailAddress), folded(c.Name)
-		switch {
-		case email != "" && theirEmail == email:
-			byEmail = append(byEmail, c)
-		case theirName == other:
-			byName = append(byName, c)
-		case theirName == name && (email == "" || theirEmail == ""):
-			byName = append(byName, c)
-		case theirName == name:
-			m.taken = true
-		}
-	}
-	hits := byEmail
-	if len(hits) == 0 {
-		hits = byName
-	}
-	if len(hits) == 1 {
-		m.found = hits[0]
-		return m
-	}
-	for _, c := range hits {
-		m.candidates = append(m.candidates, strings.ToLower(c.ContactID))
 	}
 	return m
 }

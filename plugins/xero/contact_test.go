@@ -148,11 +148,11 @@ func TestContactTargets(t *testing.T) {
 		t.Errorf("candidates (-got +want):\n%s", diff)
 	}
 	if clash := w.upsert(connector.EntityContact, func() connector.Write {
-		other := w.person("Other", "")
+		other := w.person("Other", "other@x.test")
 		c := w.contact("Survivor", "")
 		c.TargetID = other.ContactID
 		return c
-	}())[0]; clash.Result != connector.Updated || !strings.HasPrefix(clash.Record.Contact.Name, "Survivor (") {
+	}())[0]; clash.Result != connector.Updated || clash.Record.Contact.Name != "Survivor (other@x.test)" {
 		t.Errorf("a clash on update: %+v", clash)
 	}
 }

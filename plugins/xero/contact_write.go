@@ -218,10 +218,14 @@ func (j *contactJob) whole() contactChange {
 // field that is empty is left alone.
 func (j *contactJob) differences(c contactForm) contactChange {
 	ch := contactChange{ContactID: c.ContactID}
-	if name := cleanName(j.want.Name); name != "" && name != c.Name && c.Name != renamed(j.write) {
+	other := renamed(j.write)
+	if j.want.Email == "" {
+		other = renamedWith(j.write, c.EmailAddress)
+	}
+	if name := cleanName(j.want.Name); name != "" && name != c.Name && c.Name != other {
 		ch.Name = name
 		if j.rename {
-			ch.Name = renamed(j.write)
+			ch.Name = other
 		}
 	}
 	if email := strings.TrimSpace(j.want.Email); email != "" && !strings.EqualFold(email, c.EmailAddress) {
