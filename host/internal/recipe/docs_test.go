@@ -3,6 +3,7 @@ package recipe
 import (
 	"fmt"
 	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -34,7 +35,8 @@ func TestGuideReference(t *testing.T) {
 	}
 }
 
-// The recipes in the guide are recipes, and pass their own tests.
+// The recipes in the guide are recipes, on top of the shipped one if they say so,
+// and pass their own tests.
 func TestGuideExamples(t *testing.T) {
 	guide, err := os.ReadFile(guideFile)
 	if err != nil {
@@ -45,7 +47,11 @@ func TestGuideExamples(t *testing.T) {
 		t.Fatal("the guide has no example")
 	}
 	for _, block := range blocks {
-		for _, c := range parsed(t, block[1]).Test() {
+		r, err := Library{BuiltIn: os.DirFS(filepath.Dir(shippedFile))}.parse("guide.yaml", []byte(block[1]))
+		if err != nil {
+			t.Fatalf("%v\n%s", err, block[1])
+		}
+		for _, c := range r.Test() {
 			if c.Err != nil {
 				t.Errorf("%s: %v", c.Name, c.Err)
 			}

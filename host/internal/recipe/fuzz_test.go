@@ -18,6 +18,9 @@ func FuzzParse(f *testing.F) {
 	}
 	f.Add(good)
 	f.Add([]byte(paramRecipe))
+	f.Add([]byte("recipe: x\nextends: base\ncontinues: true\nparams: {tone: {required: true}}\nflows: {out: {map: {phone: contact.phone}}}\n"))
+	f.Add([]byte("recipe: x\nextends: base\nchecks: [{connection: shop, posting_account: params.nix}]\nflows: {out: {skip: [{when: 1}]}}\n"))
+	lib := shelfOf(f, "base", baseRecipe)
 	archives, _ := filepath.Glob("testdata/diagnostics/*.txtar")
 	for _, name := range archives {
 		archive, err := txtar.ParseFile(name)
@@ -27,7 +30,7 @@ func FuzzParse(f *testing.F) {
 		f.Add(archive.Files[0].Data)
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		r, err := Parse("fuzz.yaml", data)
+		r, err := lib.parse("fuzz.yaml", data)
 		if err == nil {
 			r.Test()
 			return
