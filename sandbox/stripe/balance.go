@@ -1,6 +1,8 @@
 package stripe
 
 import (
+	"math/big"
+	"slices"
 	"time"
 )
 
@@ -9,7 +11,7 @@ import (
 type balanceTransaction struct {
 	id          string
 	created     int64
-	kind        string // charge, payment, refund, payment_refund, refund_failure, adjustment, payout, payout_failure
+	kind        string // type: charge, refund, adjustment, payout, …
 	category    string // reporting_category
 	description string
 	amount      int64 // gross; negative when it leaves
@@ -22,15 +24,38 @@ type balanceTransaction struct {
 	payout      string // the automatic payout that paid it out; the payout's own movement too
 }
 
+// settlesIn is the currency of the balance that a payment in cur moves.
+func (s *Server) settlesIn(cur string) string {
+	if slices.Contains(s.cfg.Balances, cur) {
+		return cur
+	}
+	return s.cfg.DefaultCurrency
+}
+
+// settled is an amount in the currency in which it settles, and the rate of
+// exchange; nil when there was none.
+func (s *Server) settled(amount int64, cur string) (int64, *big.Rat) {
+	home := s.settlesIn(cur)
+	if home == cur {
+		return amount, nil
+	}
+	rate := exchange(cur, home)
+	if w, ok := s.worth[cur]; ok {
+		rate.Mul(rate, big.NewRat(w[0], w[1]))
+	}
+	return convertAt(rate, amount, cur, home), rate
+}
+
 // move books a movement of amount in minor units of cur, exchanged into the
 // settlement currency. The fee is in the settlement currency already.
 func (s *Server) move(m balanceTransaction, amount int64, cur string) *balanceTransaction {
-	home := s.cfg.DefaultCurrency
+	var rate *big.Rat
 	m.id = newID("txn")
 	m.created = s.now.Unix()
-	m.amount = convert(amount, cur, home)
-	m.currency = home
-	m.rate = rateNumber(cur, home)
+	m.currency = s.settlesIn(cur)
+	if m.amount, rate = s.settled(amount, cur); rate != nil {
+		m.rate = rateNumber(rate)
+	}
 	m.available = s.now.Add(s.cfg.AvailableAfter).Unix()
 	if amount < 0 {
 		m.available = m.created // what leaves, leaves at once
@@ -117,22 +142,49 @@ func (s *Server) getBalance(c *call) (obj, error) {
 	if err := c.p.done(); err != nil {
 		return nil, err
 	}
-	available, pending := s.balance()
-	amount := func(n int64) []any {
-		return []any{obj{"amount": n, "currency": s.cfg.DefaultCurrency, "source_types": obj{"card": n}}}
+	var available, pending []any
+	for _, f := range s.balance() {
+		amount := func(n int64) obj { return obj{"amount": n, "currency": f.Currency, "source_types": obj{"card": n}} }
+		available, pending = append(available, amount(f.Available)), append(pending, amount(f.Pending))
 	}
-	return obj{"object": "balance", "available": amount(available), "pending": amount(pending), "livemode": s.live}, nil
+	return obj{"object": "balance", "available": available, "pending": pending, "livemode": s.live}, nil
 }
 
-func (s *Server) balance() (available, pending int64) {
-	for _, m := range s.movements.all {
-		if m.available <= s.now.Unix() {
-			available += m.amount - m.fee
-		} else {
-			pending += m.amount - m.fee
+// Funds are a balance in minor units.
+type Funds struct {
+	Currency  string `json:"currency"`
+	Available int64  `json:"available"`
+	Pending   int64  `json:"pending"`
+	Total     int64  `json:"total"`
+}
+
+// balance returns the balances, the default currency's first.
+func (s *Server) balance() []Funds {
+	out := make([]Funds, 0, 1+len(s.cfg.Balances))
+	for _, cur := range append([]string{s.cfg.DefaultCurrency}, s.cfg.Balances...) {
+		f := Funds{Currency: cur}
+		for _, m := range s.movements.all {
+			switch net := m.amount - m.fee; {
+			case m.currency != cur:
+			case m.available <= s.now.Unix():
+				f.Available += net
+			default:
+				f.Pending += net
+			}
 		}
+		f.Total = f.Available + f.Pending
+		out = append(out, f)
 	}
-	return available, pending
+	return out
+}
+
+// Balance returns the balances, the default currency's first.
+func (s *Server) Balance() (out []Funds) {
+	_ = s.lever(func() error { // cannot fail
+		out = s.balance()
+		return nil
+	})
+	return out
 }
 
 func (s *Server) getAccount(c *call) (obj, error) {

@@ -57,7 +57,7 @@ func (s *Server) bookCharge(ch *charge) {
 	if ch.async {
 		kind = "payment"
 	}
-	home := convert(ch.amount, ch.currency, s.cfg.DefaultCurrency)
+	home, _ := s.settled(ch.amount, ch.currency)
 	m := s.move(balanceTransaction{kind: kind, category: "charge", description: ch.description, source: ch.id,
 		fee: fee(home), feeKind: "Stripe processing fees"}, ch.amount, ch.currency)
 	ch.movement = m.id

@@ -30,6 +30,7 @@ func (s *Server) control() http.Handler {
 		"intents":     func() []any { return renderAll(s.intents.all, s.renderIntent) },
 		"disputes":    func() []any { return renderAll(s.disputes.all, s.renderDispute) },
 		"payouts":     func() []any { return renderAll(s.payouts.all, s.renderPayout) },
+		"movements":   func() []any { return renderAll(s.movements.all, s.renderMovement) },
 		"events": func() []any {
 			return renderAll(s.events.all, func(e *event) obj { return s.renderEvent(e, Version) })
 		},
@@ -44,6 +45,7 @@ func (s *Server) control() http.Handler {
 		})
 	}
 	s.controlMoney(mux)
+	s.controlBalance(mux)
 	s.controlPeople(mux)
 	s.controlMachine(mux)
 	return mux
@@ -107,12 +109,6 @@ func (s *Server) controlMoney(mux *http.ServeMux) {
 	control(mux, "POST /_stripe/disputes/{id}/close", func(id string, in outcome) (any, error) {
 		return obj{"dispute": id}, s.CloseDispute(id, in.Outcome)
 	})
-	control(mux, "POST /_stripe/payouts", func(_ string, _ struct{}) (any, error) {
-		p, err := s.MakePayout()
-		return obj{"payout": p}, err
-	})
-	control(mux, "POST /_stripe/payouts/{id}/pay", func(id string, _ struct{}) (any, error) { return obj{"payout": id}, s.PayPayout(id) })
-	control(mux, "POST /_stripe/payouts/{id}/fail", func(id string, _ struct{}) (any, error) { return obj{"payout": id}, s.FailPayout(id) })
 }
 
 // controlPeople has what a person does in the dashboard.
@@ -173,7 +169,11 @@ func (s *Server) controlMachine(mux *http.ServeMux) {
 	control(mux, "POST /_stripe/behaviour", func(_ string, in struct {
 		DelayBalance *bool `json:"delay_balance"`
 		TwinEvents   *bool `json:"twin_events"`
+		ReturnFees   *bool `json:"return_fees"`
 	}) (any, error) {
+		if in.ReturnFees != nil {
+			s.ReturnFees(*in.ReturnFees)
+		}
 		if in.DelayBalance != nil {
 			s.DelayBalance(*in.DelayBalance)
 		}

@@ -82,7 +82,11 @@ func (s *Server) CloseDispute(id, outcome string) error {
 			d.status = outcome
 		}
 		if d.status == "won" {
-			s.moveDispute(d, d.amount, "dispute_reversal", 0)
+			fee := int64(0)
+			if s.returnFees {
+				fee = -disputeFee
+			}
+			s.moveDispute(d, d.amount, "dispute_reversal", fee)
 		}
 		s.emit("charge.dispute.closed", s.renderDispute(d), nil)
 		if d.status == "won" {

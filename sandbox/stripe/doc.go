@@ -10,18 +10,20 @@
 //
 // The control API takes and gives JSON; a name that it does not know is refused.
 //
-//	GET  invoices customers charges refunds creditnotes intents disputes payouts events
-//	GET  calls, state, webhooks
+//	GET  invoices customers charges refunds creditnotes intents disputes payouts movements events
+//	GET  balance, calls, state, webhooks
 //	POST invoices/{id or Xero number}/pay {"outcome": "success|decline|async|decline_then_success"}
 //	POST invoices/{…}/settle {"outcome": "success|fail"}, /void, /mark_uncollectible, /pay_out_of_band
 //	POST charges {"amount", "currency", "customer", "metadata"}: a payment to another application
 //	POST charges/{id}/refund {"amount", "status": "succeeded|pending"}, /dispute {"amount", "inquiry"}
 //	POST refunds/{id}/fail, refunds/{id}/succeed, disputes/{id}/close {"outcome": "won|lost"}
-//	POST payouts, payouts/{id}/pay, payouts/{id}/fail
+//	POST payouts {"currency", "amount", "pending", "debit"}, payouts/{id}/pay, /fail, /cancel
+//	POST fees {"amount", "currency", "description"}, adjustments {… "type": "topup"}: balance transactions of their own
+//	POST rates/{currency} {"num", "den"}: what it is worth from now on
 //	POST customers, customers/{id} {"name", "email", "phone", "metadata", "balance", "discount", …}; DELETE customers/{id}
 //	POST faults (a [sandbox.Fault], or kind "status_after": done, then an error); DELETE faults
 //	POST webhooks {"url", "secret", "events", "mode": "normal|off|hold|twice", "release": "forward|reverse"}
-//	POST behaviour {"delay_balance", "twin_events"}, clock {"advance": "24h"}, reset-calls
+//	POST behaviour {"delay_balance", "twin_events", "return_fees"}, clock {"advance": "24h"}, reset-calls
 //
 // The methods of Server that change things by hand ("levers") and the control
 // API play everybody who is not the API's caller: the customer who pays, the

@@ -217,7 +217,8 @@ func (s *Server) State() Sums {
 		out.Count = map[string]int{"customers": live, "invoices": len(s.invoices.all), "charges": len(s.charges.all),
 			"refunds": len(s.refunds.all), "credit_notes": len(s.creditNotes.all), "payment_intents": len(s.intents.all),
 			"events": len(s.events.all), "payouts": len(s.payouts.all), "disputes": len(s.disputes.all)}
-		out.Available, out.Pending = s.balance()
+		home := s.balance()[0]
+		out.Available, out.Pending = home.Available, home.Pending
 		return nil
 	})
 	return out

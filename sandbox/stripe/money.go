@@ -87,7 +87,11 @@ func convert(amount int64, from, to string) int64 {
 	if from == to {
 		return amount
 	}
-	r := new(big.Rat).Mul(big.NewRat(amount, 1), exchange(from, to))
+	return convertAt(exchange(from, to), amount, from, to)
+}
+
+func convertAt(rate *big.Rat, amount int64, from, to string) int64 {
+	r := new(big.Rat).Mul(big.NewRat(amount, 1), rate)
 	r.Mul(r, new(big.Rat).SetFrac(pow10(rates[to].exponent), pow10(rates[from].exponent)))
 	return roundRat(r)
 }
@@ -107,13 +111,9 @@ func roundRat(r *big.Rat) int64 {
 	return num.Int64()
 }
 
-// rateNumber writes an exchange rate with at most six decimals; null when there
-// was no exchange.
-func rateNumber(from, to string) any {
-	if from == to {
-		return nil
-	}
-	return json.RawMessage(strings.TrimRight(strings.TrimRight(exchange(from, to).FloatString(6), "0"), "."))
+// rateNumber writes an exchange rate with at most six decimals.
+func rateNumber(rate *big.Rat) json.RawMessage {
+	return json.RawMessage(strings.TrimRight(strings.TrimRight(rate.FloatString(6), "0"), "."))
 }
 
 // belowMinimum reports whether a payment would be too small, judged in the

@@ -187,6 +187,7 @@ type OtherCharge struct {
 	Currency string // default: the account's
 	Customer string // may be empty
 	Metadata map[string]string
+	Debit    bool // a bank debit that has arrived: see FailCharge
 }
 
 // Charge makes a succeeded charge that has nothing to do with an invoice, by
@@ -211,7 +212,7 @@ func (s *Server) Charge(x OtherCharge) (chargeID string, err error) {
 		pi := s.newIntent(x.Customer, "", x.Amount, x.Currency)
 		pi.application = "ca_1OtherApplication"
 		pi.metadata = maps.Clone(x.Metadata)
-		chargeID = s.succeed(pi, s.newCharge(pi, false))
+		chargeID = s.succeed(pi, s.newCharge(pi, x.Debit))
 		return nil
 	})
 	return chargeID, err

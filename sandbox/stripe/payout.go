@@ -2,6 +2,7 @@ package stripe
 
 import (
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -15,7 +16,7 @@ type payout struct {
 	arrival   int64
 	amount    int64
 	currency  string
-	status    string // in_transit, paid, failed
+	status    string // pending, in_transit, paid, failed, canceled
 	automatic bool
 	movement  string
 	failure   string // balance transaction of the failure
@@ -23,28 +24,53 @@ type payout struct {
 
 // MakePayout makes an automatic payout of what is available; it is in transit
 // until PayPayout.
-func (s *Server) MakePayout() (payoutID string, err error) {
-	err = s.lever(func() error {
-		var amount int64
+func (s *Server) MakePayout() (payoutID string, err error) { return s.PayOut(PayoutOrder{}) }
+
+// PayoutOrder says what to pay out. Its zero value is everything that is available
+// in the default currency, automatically.
+type PayoutOrder struct {
+	Currency string    `json:"currency"` // default: the account's
+	Amount   int64     `json:"amount"`   // minor units; 0: all, as the service itself does. Another makes it manual
+	Pending  bool      `json:"pending"`  // not on its way yet: it can be canceled
+	Debit    bool      `json:"debit"`    // take what the balance lacks from the bank account
+	At       time.Time `json:"at"`       // default now
+}
+
+// PayOut makes a payout.
+func (s *Server) PayOut(in PayoutOrder) (payoutID string, err error) {
+	err = s.leverAt(in.At, func() error {
+		orDefault(&in.Currency, s.cfg.DefaultCurrency)
+		var ready int64
 		var parts []*balanceTransaction
 		for _, m := range s.movements.all {
-			if m.payout == "" && m.available <= s.now.Unix() {
-				amount += m.amount - m.fee
+			if m.currency == in.Currency && m.payout == "" && m.available <= s.now.Unix() {
+				ready += m.amount - m.fee
 				parts = append(parts, m)
 			}
 		}
-		if amount <= 0 {
-			return fmt.Errorf("nothing to pay out: the available balance is %d", amount)
+		p := &payout{id: newID("po"), created: s.now.Unix(), arrival: s.now.Add(payoutTakes).Unix(), amount: ready,
+			currency: in.Currency, status: "in_transit", automatic: in.Amount == 0}
+		if !p.automatic {
+			p.amount, parts = in.Amount, nil
 		}
-		p := &payout{id: newID("po"), created: s.now.Unix(), arrival: s.now.Add(payoutTakes).Unix(), amount: amount,
-			currency: s.cfg.DefaultCurrency, status: "in_transit", automatic: true}
+		switch {
+		case in.Debit && (ready >= 0 || !p.automatic):
+			return fmt.Errorf("nothing is lacking: the available balance is %d", ready)
+		case !in.Debit && (p.amount <= 0 || p.amount > ready):
+			return fmt.Errorf("nothing to pay out: the available balance is %d", ready)
+		}
+		if in.Pending {
+			p.status = "pending"
+		}
 		s.payouts.add(p.id, p)
 		for _, m := range parts {
 			m.payout = p.id
 		}
-		m := s.move(balanceTransaction{kind: "payout", category: "payout", description: "STRIPE PAYOUT", source: p.id, payout: p.id},
-			-amount, p.currency)
-		p.movement = m.id
+		m := balanceTransaction{kind: "payout", category: "payout", description: "STRIPE PAYOUT", source: p.id}
+		if p.automatic {
+			m.payout = p.id
+		}
+		p.movement = s.move(m, -p.amount, p.currency).id
 		payoutID = p.id
 		s.emit("payout.created", s.renderPayout(p), nil)
 		return nil
@@ -54,30 +80,39 @@ func (s *Server) MakePayout() (payoutID string, err error) {
 
 // PayPayout lets a payout arrive.
 func (s *Server) PayPayout(id string) error {
-	return s.endPayout(id, "paid", func(p *payout) bool { return p.status == "in_transit" })
+	return s.endPayout(id, "paid", "pending", "in_transit")
 }
 
 // FailPayout fails a payout, even one that was paid: the money comes back.
 func (s *Server) FailPayout(id string) error {
-	return s.endPayout(id, "failed", func(p *payout) bool { return p.status != "failed" })
+	return s.endPayout(id, "failed", "pending", "in_transit", "paid")
 }
 
-func (s *Server) endPayout(id, status string, may func(*payout) bool) error {
+// CancelPayout takes a payout back that is not on its way yet.
+func (s *Server) CancelPayout(id string) error { return s.endPayout(id, "canceled", "pending") }
+
+func (s *Server) endPayout(id, status string, from ...string) error {
 	return s.lever(func() error {
 		p, ok := s.payouts.get(id)
 		if !ok {
 			return fmt.Errorf("no payout %q", id)
 		}
-		if !may(p) {
+		if !slices.Contains(from, p.status) {
 			return fmt.Errorf("payout %s is %s already", id, p.status)
 		}
 		p.status = status
-		if status == "failed" {
-			p.failure = s.move(balanceTransaction{kind: "payout_failure", category: "payout_reversal", description: "STRIPE PAYOUT FAILURE",
-				source: p.id}, p.amount, p.currency).id
+		back := balanceTransaction{category: "payout_reversal", source: p.id}
+		switch status {
+		case "failed":
+			back.kind, back.description = "payout_failure", "STRIPE PAYOUT FAILURE"
+		case "canceled":
+			back.kind, back.description = "payout_cancel", "STRIPE PAYOUT CANCELED"
+		}
+		if back.kind != "" {
+			p.failure = s.move(back, p.amount, p.currency).id
 		}
 		s.emit("payout."+status, s.renderPayout(p), nil)
-		if status == "paid" {
+		if status == "paid" && p.automatic {
 			s.emit("payout.reconciliation_completed", s.renderPayout(p), nil)
 		}
 		return nil
@@ -85,7 +120,9 @@ func (s *Server) endPayout(id, status string, may func(*payout) bool) error {
 }
 
 // reconciled reports whether the payout's movements can be listed.
-func (p *payout) reconciled() bool { return p.automatic && p.status != "in_transit" }
+func (p *payout) reconciled() bool {
+	return p.automatic && p.status != "in_transit" && p.status != "pending"
+}
 
 func (s *Server) getPayout(c *call) (obj, error) {
 	if err := c.p.done(); err != nil {
@@ -117,7 +154,10 @@ func (s *Server) renderPayout(p *payout) obj {
 		code, message = "account_closed", "The bank account has been closed."
 	}
 	reconciliation := "in_progress"
-	if p.reconciled() {
+	switch {
+	case !p.automatic:
+		reconciliation = "not_applicable"
+	case p.reconciled():
 		reconciliation = "completed"
 	}
 	return obj{

@@ -56,7 +56,8 @@ func (s *Server) newRefund(ch *charge, amount int64, status, reason string, meta
 	r := &refund{id: newID(prefix), created: s.now.Unix(), charge: ch.id, intent: ch.intent, amount: amount, currency: ch.currency,
 		status: status, reason: reason, metadata: metadata}
 	s.refunds.add(r.id, r)
-	r.movement = s.move(balanceTransaction{kind: kind, category: "refund", description: "REFUND FOR CHARGE", source: r.id}, -amount, ch.currency).id
+	r.movement = s.move(balanceTransaction{kind: kind, category: "refund", description: "REFUND FOR CHARGE", source: r.id,
+		fee: -s.feeShare(ch, amount), feeKind: "Stripe processing fee refund"}, -amount, ch.currency).id
 	before := s.renderCharge(ch)
 	ch.refunded += amount
 	s.emitNewer("refund.created", s.renderRefund(r))
@@ -84,8 +85,9 @@ func (s *Server) settleRefund(r *refund, status string) error {
 	r.status = status
 	if status == refundFailed {
 		r.failReason = "expired_or_canceled_card"
+		m, _ := s.movements.get(r.movement)
 		r.failure = s.move(balanceTransaction{kind: "refund_failure", category: "refund_failure", description: "REFUND FAILURE",
-			source: r.id}, r.amount, r.currency).id
+			source: r.id, fee: -m.fee, feeKind: "Stripe processing fees"}, r.amount, r.currency).id
 		ch.refunded -= r.amount
 	}
 	prev := previous(plainObj(before), plainObj(s.renderRefund(r)))

@@ -37,6 +37,7 @@ type Config struct {
 	AccountID       string         // default acct_1Sandbox
 	AccountVersion  string         // default version of the account: Version or VersionNewer (default)
 	DefaultCurrency string         // settlement currency; default nzd
+	Balances        []string       // further currencies that have a balance of their own; others are exchanged
 	RatePerSecond   int            // 0: no limit
 	SearchLag       time.Duration  // until a change is found by search; default 1 minute
 	AvailableAfter  time.Duration  // until a payment's funds are available; default 48 hours
@@ -84,6 +85,8 @@ type Server struct {
 	courierMode  string
 	twinEvents   bool
 	delayBalance bool
+	returnFees   bool
+	worth        map[string][2]int64 // see Revalue
 	delivered    deliveries
 }
 
@@ -108,14 +111,16 @@ func New(cfg Config) (*Server, error) {
 	if cfg.AccountVersion != Version && cfg.AccountVersion != VersionNewer {
 		return nil, fmt.Errorf("stripe sandbox: account version %q is not modelled", cfg.AccountVersion)
 	}
-	if _, ok := rates[cfg.DefaultCurrency]; !ok {
-		return nil, fmt.Errorf("stripe sandbox: default currency %q is not modelled", cfg.DefaultCurrency)
+	for _, cur := range append([]string{cfg.DefaultCurrency}, cfg.Balances...) {
+		if _, ok := rates[cur]; !ok {
+			return nil, fmt.Errorf("stripe sandbox: settlement currency %q is not modelled", cur)
+		}
 	}
 	if !strings.HasPrefix(cfg.APIKey, "sk_test_") && !strings.HasPrefix(cfg.APIKey, "sk_live_") {
 		return nil, errors.New("stripe sandbox: the API key must begin with sk_test_ or sk_live_")
 	}
 	s := &Server{cfg: cfg, clock: cfg.Clock, log: cfg.Log, base: strings.TrimRight(cfg.BaseURL, "/"),
-		live: strings.HasPrefix(cfg.APIKey, "sk_live_"), stored: map[string]*stored{},
+		live: strings.HasPrefix(cfg.APIKey, "sk_live_"), stored: map[string]*stored{}, worth: map[string][2]int64{},
 		links: map[string]*hostedLink{}, courierMode: sandbox.ModeNormal}
 	s.keys = map[string]apiKey{cfg.APIKey: {live: s.live}}
 	if cfg.RatePerSecond > 0 {

@@ -46,6 +46,7 @@ func (s *Server) serveAPI(w http.ResponseWriter, r *http.Request) {
 	h.Set("Content-Type", "application/json")
 	h.Set("Request-Id", c.id)
 	h.Set("Stripe-Version", Version)
+	h.Set("Date", s.clock.Now().UTC().Format(http.TimeFormat))
 	h.Set("Cache-Control", "no-cache, no-store")
 	if key := r.Header.Get("Idempotency-Key"); key != "" {
 		h.Set("Idempotency-Key", key)
