@@ -2,9 +2,9 @@ package main
 
 import (
 	"context"
-	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -26,24 +26,30 @@ type bench struct {
 	clock *sandbox.Clock
 	s     *connector.Session
 	start time.Time
+	close func() // at the test's end at the latest
 }
 
 func newBench(t *testing.T) *bench {
 	t.Helper()
+	return newBenchOf(t, stand.Config{})
+}
+
+func newBenchOf(t *testing.T, cfg stand.Config) *bench {
+	t.Helper()
 	clock := sandbox.NewClock()
-	srv, err := stand.New(stand.Config{Clock: clock})
+	cfg.Clock = clock
+	srv, err := stand.New(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
-	web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Date", clock.Now().Format(http.TimeFormat)) // as Stripe's own answers tell its time
-		srv.Handler().ServeHTTP(w, r)
-	}))
+	web := httptest.NewServer(srv.Handler())
 	srv.SetBaseURL(web.URL)
 	c := newConnector(t)
 	c.now = clock.Now
-	t.Cleanup(func() { web.Close(); srv.Close() })
-	return &bench{t: t, c: c, srv: srv, clock: clock, start: clock.Now(), s: sessionAt(web.URL)}
+	b := &bench{t: t, c: c, srv: srv, clock: clock, start: clock.Now(), s: sessionAt(web.URL)}
+	b.close = sync.OnceFunc(func() { web.Close(); srv.Close() })
+	t.Cleanup(b.close)
+	return b
 }
 
 // newConnector makes a connector whose idle connections end with the test.

@@ -16,6 +16,7 @@ import (
 type follower struct {
 	b      *bench
 	entity connector.Entity
+	stream string
 	size   int
 	since  time.Time
 	bodies bool
@@ -25,7 +26,7 @@ type follower struct {
 func (f *follower) page() connector.Page {
 	f.b.t.Helper()
 	page, err := f.b.c.List(f.b.ctx(), f.b.s, connector.ListRequest{
-		Entity: f.entity, Cursor: f.cursor, Since: f.since, PageSize: f.size, IDsOnly: !f.bodies,
+		Entity: f.entity, Stream: f.stream, Cursor: f.cursor, Since: f.since, PageSize: f.size, IDsOnly: !f.bodies,
 	})
 	f.b.must(err)
 	if len(page.Records) > f.size {
