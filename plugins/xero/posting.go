@@ -47,6 +47,8 @@ type posting struct {
 	mark      string
 	reference string
 	account   account
+	bank      money.Amount   // what the account moves by, when it is in another currency than the amount; unset: not known
+	done      money.Amount   // how much of the amount is posted or ordered; unset: nothing
 	trueDay   connector.Date // when the money moved, in the organisation's time zone
 	day       connector.Date // when it is booked: trueDay, unless that is locked
 	out       *connector.Outcome
@@ -224,6 +226,9 @@ func (b *batch) prepare(ctx context.Context, all []*posting) error {
 		if err == nil {
 			err = p.date(loc)
 		}
+		if err == nil && !isMovement(p.pay.Kind) {
+			err = p.settles(b.org)
+		}
 		if err != nil {
 			p.fail(err)
 			continue
@@ -308,6 +313,7 @@ type paymentOrder struct {
 	Account     idForm
 	Date        string
 	Amount      json.Number
+	BankAmount  json.Number `json:",omitempty"` // in the account's currency
 	Reference   string
 }
 
@@ -328,12 +334,21 @@ const (
 	toOverpayment target = "overpayment"
 )
 
+// order orders the next part of the posting.
 func (p *posting) order(to target, id string, amount money.Amount, reference string) (order, error) {
+	bank, err := p.bankAmount(amount)
+	if err != nil {
+		return order{}, err
+	}
+	return p.orderWith(to, id, amount, bank, reference)
+}
+
+func (p *posting) orderWith(to target, id string, amount money.Amount, bank json.Number, reference string) (order, error) {
 	n, err := sum(amount)
 	if err != nil {
 		return order{}, connector.Errorf(connector.Invalid, opPost, "%w", err)
 	}
-	form := paymentOrder{Account: idForm{"AccountID": p.account.AccountID}, Date: dateForm(p.day), Amount: n, Reference: reference}
+	form := paymentOrder{Account: idForm{"AccountID": p.account.AccountID}, Date: dateForm(p.day), Amount: n, BankAmount: bank, Reference: reference}
 	switch to {
 	case toInvoice:
 		form.Invoice = idForm{"InvoiceID": id}

@@ -141,6 +141,9 @@ func (p *posting) unapplied(bk *book) {
 
 // split divides what is missing into a payment on the invoice and a surplus.
 func (b *batch) split(p *posting, bk *book, missing money.Amount) (parts, bool, error) {
+	if err := p.startAt(missing); err != nil {
+		return parts{}, false, err
+	}
 	zero := money.Zero(bk.currency)
 	plan := parts{onInvoice: zero, surplus: missing}
 	if bk.due.Sign() > 0 {

@@ -252,6 +252,7 @@ func (b *batch) planRefund(ctx context.Context, r *refund) error {
 		}
 	}
 	rest, err := r.pay.Amount.Sub(back)
+	r.done = back
 	switch {
 	case err != nil:
 		return err

@@ -163,7 +163,11 @@ func (b *batch) repost(ctx context.Context, r *refund, old *paymentForm, amount 
 	if old.Account.AccountID != "" {
 		r.account.AccountID = old.Account.AccountID
 	}
-	o, err := r.order(toInvoice, strings.ToLower(r.book.inv.InvoiceID), amount, cutRunes(reference, referenceRunesMax))
+	bank, err := b.rebooked(r, old, amount)
+	if err != nil {
+		return err
+	}
+	o, err := r.orderWith(toInvoice, strings.ToLower(r.book.inv.InvoiceID), amount, bank, cutRunes(reference, referenceRunesMax))
 	if err != nil {
 		return err
 	}
