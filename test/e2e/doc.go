@@ -38,6 +38,13 @@
 // NoTax and a LINE such as '300 * 2 x 50.00 -15% NONE' is 300 lines of quantity 2 at
 // 50.00 each, less 15 per cent, without tax.
 //
+// What moves Stripe's balance: `stripe fee AMOUNT [TEXT]` and `stripe adjust AMOUNT
+// [TYPE [TEXT]]` are of the account itself, `stripe payout make|pay|fail|cancel`,
+// `stripe dispute open|inquiry|win|lose`; amounts are in minor units. `stripe behave
+// return_fees:=true` lets refunds give fees back, `stripe rate eur 1 2` halves the
+// euro, `stripe clock 26h` lets time pass there. `expect stripe balance total=N` is
+// what came of it.
+//
 // A QUERY is SIDE NOUN FILTER…: the side is xero, stripe, xero-b, stripe-b (a list of the control
 // API) or cli (a list that `--json` prints); a filter is PATH=VALUE, PATH!=VALUE
 // or PATH~REGEXP, where a path is names with dots. A COUNT is a number, or a number

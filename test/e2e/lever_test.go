@@ -75,6 +75,17 @@ var stripeLevers = map[string]lever{
 	"fail-charge":    {path: "charges/{}/fail"},
 	"fail-refund":    {path: "refunds/{}/fail"},
 	"succeed-refund": {path: "refunds/{}/succeed"},
+	"fee":            {path: "fees", fields: []string{"amount:", "description"}, optional: 1},
+	"adjust":         {path: "adjustments", fields: []string{"amount:", "type", "description"}, optional: 2},
+	"payout":         {path: "payouts", fields: []string{"currency"}, optional: 1}, // see balanceLevers
+	"pay-payout":     {path: "payouts/{}/pay"},
+	"fail-payout":    {path: "payouts/{}/fail"},
+	"cancel-payout":  {path: "payouts/{}/cancel"},
+	"open-dispute":   {path: "charges/{}/dispute", fields: []string{"amount:"}, optional: 1},
+	"close-dispute":  {path: "disputes/{}/close"},
+	"behave":         {path: "behaviour"},
+	"rate":           {path: "rates/{}", fields: []string{"num:", "den:"}},
+	"clock":          {path: "clock", fields: []string{"advance"}},
 	"fault":          {path: "faults", fields: []string{"kind"}},
 	"webhooks":       {path: "webhooks"},
 	"reset":          {path: "reset-calls"},
@@ -108,6 +119,7 @@ func (w *world) pull(side string, levers map[string]lever, args []string) error 
 	if len(args) == 0 {
 		return errors.New("which lever?")
 	}
+	args = oneWord(args)
 	if args[0] == "heal" {
 		return w.control(http.MethodDelete, side, "faults", nil, nil)
 	}
