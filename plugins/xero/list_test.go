@@ -162,6 +162,38 @@ func TestListAndGetPayments(t *testing.T) {
 	}
 }
 
+// A receipt that nothing was due for is an overpayment as a whole; it is read back
+// under that id.
+func TestGetReceiptThatIsAnOverpayment(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, xero.Config{})
+	inv := w.invoice("100.00")
+	if _, err := w.s.PayInvoice(inv.Number, xero.PaymentDetails{}); err != nil {
+		t.Fatal(err)
+	}
+	write := w.receipt(inv, "ch_00000001", "100.00")
+	out := w.pay(write)[0]
+	w.expect(out, "created")
+	read := func() *connector.Payment {
+		t.Helper()
+		recs, err := w.x.Get(context.Background(), w.session, connector.GetRequest{Entity: connector.EntityPayment, IDs: []string{out.ID}})
+		if err != nil || len(recs) != 1 || recs[0].ID != out.ID || recs[0].Version == "" {
+			t.Fatalf("got %+v, %v", recs, err)
+		}
+		return recs[0].Payment
+	}
+	if got := read(); got.Kind != connector.PaymentReceipt || got.Status != connector.PaymentSucceeded || got.Amount.String() != "100.00 NZD" ||
+		got.Reference != "ch_00000001" || got.InvoiceID != "" {
+		t.Errorf("got %+v", got)
+	}
+	write = again(write)
+	write.TargetID, write.Record.Payment.Status = out.ID, connector.PaymentFailed
+	w.expect(w.pay(write)[0], "updated")
+	if got := read(); got.Status != connector.PaymentFailed {
+		t.Errorf("taken back, it is %s", got.Status)
+	}
+}
+
 func TestGetInvoice(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, xero.Config{})

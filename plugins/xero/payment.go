@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -71,6 +72,36 @@ func (p paymentForm) record() (connector.Record, error) {
 	return rec, nil
 }
 
+// record is an overpayment as the receipt that it is, on no invoice. One that was
+// voided, or paid back under its own mark, has status failed.
+func (o overpaymentForm) record() (connector.Record, error) {
+	rec := connector.Record{
+		Entity: connector.EntityPayment, ID: strings.ToLower(o.OverpaymentID), UpdatedAt: o.UpdatedDateUTC.UTC(),
+		Version: versionOf(o.UpdatedDateUTC, o.Status, string(o.Total), o.Reference),
+	}
+	c, err := currencyOf(o.CurrencyCode)
+	if err != nil {
+		return rec, err
+	}
+	body := &connector.Payment{
+		Kind: connector.PaymentReceipt, Status: connector.PaymentSucceeded, Date: o.Date.date(), Reference: o.Reference,
+		ContactID: strings.ToLower(o.Contact.ContactID), Marks: map[string]string{},
+		Extra: map[string]connector.Value{"xero_type": {Text: o.Type}},
+	}
+	if body.Amount, err = o.Total.amount(c); err != nil {
+		return rec, err
+	}
+	undone, err := paidFrom(o.Payments, markOf(o.Reference), c)
+	if err != nil {
+		return rec, err
+	}
+	if o.gone() || undone == body.Amount {
+		body.Status = connector.PaymentFailed
+	}
+	rec.Payment = body
+	return rec, nil
+}
+
 var paymentFeed = feed{
 	op: "xero: list payments", path: "/Payments",
 	rows: func(env *envelope, _ bool) ([]row, bool) {
@@ -124,12 +155,31 @@ func (a *api) paymentsByID(ctx context.Context, ids []string) ([]paymentForm, er
 	return a.paymentsWhere(ctx, filters)
 }
 
+// getPayments also finds a receipt that is an overpayment as a whole: its link
+// names that one.
 func (a *api) getPayments(ctx context.Context, ids []string) ([]connector.Record, error) {
 	found, err := a.paymentsByID(ctx, ids)
 	if err != nil {
 		return nil, err
 	}
 	var out []connector.Record
+	for _, id := range ids {
+		if slices.ContainsFunc(found, func(p paymentForm) bool { return sameID(p.PaymentID, id) }) {
+			continue
+		}
+		o, err := (&batch{api: a}).readOverpayment(ctx, id)
+		if err != nil {
+			return nil, err
+		}
+		if o.Type != "RECEIVE-OVERPAYMENT" { // also when there is none
+			continue
+		}
+		rec, err := o.record()
+		if err != nil {
+			return nil, unreadable("xero: read overpayments", "overpayment "+o.Reference, o.OverpaymentID, err)
+		}
+		out = append(out, rec)
+	}
 	for _, p := range found {
 		if _, ours := p.kind(); !ours {
 			continue

@@ -22,7 +22,7 @@ func differences(want, have *connector.Record, effects []flow.Effect) []finding 
 	case want.Invoice != nil && have.Invoice != nil:
 		return invoiceDifferences(want.Invoice, have.Invoice)
 	case want.Payment != nil && have.Payment != nil:
-		return paymentDifferences(want.Payment, have.Payment, effects)
+		return paymentDifferences(want.Payment, have, effects)
 	case want.Contact != nil && have.Contact != nil:
 		return contactDifferences(want.Contact, have.Contact)
 	}
@@ -45,7 +45,9 @@ func invoiceDifferences(want, have *connector.Invoice) []finding {
 	if !settled(want) && !settled(have) && want.AmountDue != have.AmountDue {
 		out = append(out, finding{message: fmt.Sprintf("%s is due, %s on the other side", want.AmountDue, have.AmountDue)})
 	}
-	if want.ContactID != "" && want.ContactID != have.ContactID {
+	// Whose it is matters while somebody is asked to pay: what is settled is final
+	// on one side, and may be given to another contact on the other.
+	if want.ContactID != "" && want.ContactID != have.ContactID && !(settled(want) && settled(have)) {
 		out = append(out, finding{message: fmt.Sprintf("it belongs to %s, its counterpart to %s", want.ContactID, have.ContactID)})
 	}
 	return append(out, markDifferences(want.Marks, have.Marks)...)
@@ -56,7 +58,8 @@ func settled(v *connector.Invoice) bool {
 	return v.Status == connector.InvoicePaid || v.Status == connector.InvoiceVoid
 }
 
-func paymentDifferences(want, have *connector.Payment, effects []flow.Effect) []finding {
+func paymentDifferences(want *connector.Payment, target *connector.Record, effects []flow.Effect) []finding {
+	have := target.Payment
 	if want.Status == connector.PaymentSucceeded && have.Status == connector.PaymentFailed {
 		return []finding{{message: fmt.Sprintf("%s moved, but its posting was deleted", want.Amount), gone: true}}
 	}
@@ -64,7 +67,7 @@ func paymentDifferences(want, have *connector.Payment, effects []flow.Effect) []
 		return []finding{{message: "it failed, but is still posted"}}
 	}
 	var out []finding
-	if got := posted(have, effects); got != want.Amount {
+	if got := posted(target, effects); got != want.Amount {
 		out = append(out, finding{message: fmt.Sprintf("%s moved, %s is posted", want.Amount, got)})
 	}
 	if want.Kind == connector.PaymentReceipt && have.InvoiceID != "" && want.InvoiceID != have.InvoiceID {
@@ -77,11 +80,11 @@ func paymentDifferences(want, have *connector.Payment, effects []flow.Effect) []
 }
 
 // posted is what stands in the books for a payment: the posting, and what was
-// left over and posted as an overpayment.
-func posted(have *connector.Payment, effects []flow.Effect) money.Amount {
-	total := have.Amount
+// left over and posted as an overpayment, unless that is the posting itself.
+func posted(target *connector.Record, effects []flow.Effect) money.Amount {
+	total := target.Payment.Amount
 	for _, x := range effects {
-		if x.What != "overpayment" {
+		if x.What != "overpayment" || x.ID == target.ID {
 			continue
 		}
 		text, cur, _ := strings.Cut(x.Amount, " ")

@@ -30,7 +30,7 @@ func (s *sums) add(want, have *connector.Record, effects []flow.Effect) error {
 	if have == nil || have.Payment == nil || have.Payment.Status != connector.PaymentSucceeded {
 		return nil
 	}
-	return plus(s.target, posted(have.Payment, effects))
+	return plus(s.target, posted(have, effects))
 }
 
 func plus(m map[money.Currency]money.Amount, a money.Amount) (err error) {
