@@ -55,7 +55,31 @@ func (r *rooms) load(ctx context.Context, ch choice) ([]flow.Selection, error) {
 		}
 		out = append(out, sel)
 	}
-	return out, errors.Join(params.idle(selected), binds.idle(selected))
+	if err := errors.Join(params.idle(selected), binds.idle(selected)); err != nil {
+		return nil, usageError{err}
+	}
+	return out, carriedOnce(out)
+}
+
+// carriedOnce refuses two recipes with one flow between the same connections, as
+// those have where one extends the other: both would carry every record.
+func carriedOnce(all []flow.Selection) error {
+	by := map[string]string{}
+	for _, s := range all {
+		for _, f := range s.Recipe.Flows {
+			if on, err := f.Enabled(s.Params); err != nil || !on {
+				continue // an error is reported where the engine is made
+			}
+			from, to := s.Connection(f.From), s.Connection(f.To)
+			way := f.Name + " from " + from + " to " + to
+			if other := by[way]; other != "" {
+				return usagef("recipes %s and %s both have flow %s: every record would be carried twice; run one of them, or give one other connections (--connection %s/%s=NAME)",
+					other, s.Recipe.Name, way, s.Recipe.Name, f.From.Connection)
+			}
+			by[way] = s.Recipe.Name
+		}
+	}
+	return nil
 }
 
 func (r *rooms) selection(ctx context.Context, rec *recipe.Recipe, params, binds *assignments) (flow.Selection, error) {

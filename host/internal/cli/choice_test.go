@@ -96,6 +96,7 @@ func TestChoicesForOneOfSeveralRecipes(t *testing.T) {
 		{"the required one of the other", []string{"--param", "south/region=x"}, "region"},
 		{"no name", []string{"--param", "south/=x"}, "use NAME=VALUE"},
 		{"no recipe", []string{"--param", "/region=x"}, "use NAME=VALUE"},
+		{"the same connections", []string{"--param", "region=x", "--connection", "south/left=left", "--connection", "south/right=right"}, "recipes pair and south both have flow contacts from left to right: every record would be carried twice"},
 		{"a connection that is not there", []string{"--param", "region=x", "--connection", "south/left=nowhere"}, "nowhere"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -69,8 +69,20 @@ func TestRecipesListBuiltIn(t *testing.T) {
 		}
 	}
 	got := decode[[]recipeReport](t, d.ends(exitDone, "recipes", "list", "--recipes", recipesDefault, "--json"))
-	if len(got) != 1 || got[0].Name != "xero-stripe" || !got[0].BuiltIn || got[0].File != "built-in xero-stripe.yaml" {
-		t.Errorf("got %+v", got)
+	var plain, clearing recipeReport
+	for _, r := range got {
+		switch r.Name {
+		case "xero-stripe":
+			plain = r
+		case "xero-stripe-clearing":
+			clearing = r
+		}
+	}
+	if !plain.BuiltIn || plain.File != "built-in xero-stripe.yaml" || plain.Extends != "" {
+		t.Errorf("got %+v", plain)
+	}
+	if clearing.Extends != "xero-stripe" || clearing.Continues != "xero-stripe" {
+		t.Errorf("got %+v", clearing)
 	}
 	// A folder counts, even when it is empty.
 	d.must(os.Mkdir(recipesDefault, 0o700))

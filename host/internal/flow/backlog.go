@@ -39,7 +39,7 @@ func (e *Engine) countQueued(l lane) int {
 	for _, name := range e.order {
 		p := e.plans[name]
 		for _, f := range p.Recipe.Flows {
-			if p.connection(f.To) != l.connection || f.To.Entity != l.entity {
+			if p.Connection(f.To) != l.connection || f.To.Entity != l.entity {
 				continue
 			}
 			var n int

@@ -28,6 +28,9 @@ func (r *run) decide(ctx context.Context, in recipe.Input) (job.Result, error) {
 	if err != nil {
 		return job.Result{}, err
 	}
+	if err := r.enlist(ctx, in.Record, d); err != nil {
+		return job.Result{}, err
+	}
 	again, err := r.flow.SweepWhile(in)
 	if err != nil {
 		return job.Result{}, err
@@ -42,6 +45,14 @@ func (r *run) decide(ctx context.Context, in recipe.Input) (job.Result, error) {
 			audit.Entry{Kind: audit.KindHold, Outcome: "held"}, nil)
 	case d.Wait != nil:
 		return r.await(ctx, d.Wait.Needs)
+	}
+	was := in.Linked
+	res, ended, err := r.settleOn(ctx, &in, *d.Want)
+	switch {
+	case ended || err != nil:
+		return res, err
+	case in.Linked != was: // a recipe may wish for something else now
+		return r.decide(ctx, in)
 	}
 	return r.want(ctx, in, *d.Want)
 }
@@ -106,7 +117,7 @@ var errOvertaken = errors.New("the record was written by us meanwhile; it is rea
 
 // to is the target end of the flow, for a known or a not yet known record.
 func (r *run) to(id string) Ref {
-	return Ref{r.plan.connection(r.flow.To), r.flow.To.Entity, id}
+	return Ref{r.plan.Connection(r.flow.To), r.flow.To.Entity, id}
 }
 
 // write sends the open intent. From the second attempt on, and when a person
@@ -134,7 +145,7 @@ func (r *run) await(ctx context.Context, needs []recipe.Need) (job.Result, error
 	var blocked *Work
 	for _, n := range needs {
 		f := r.plan.Recipe.Flow(n.Flow)
-		ref := Ref{r.plan.connection(f.From), f.From.Entity, n.ID}
+		ref := Ref{r.plan.Connection(f.From), f.From.Entity, n.ID}
 		dep, err := r.depend(ctx, hint{recipe: r.w.Recipe, flow: n.Flow, ref: ref})
 		if err != nil {
 			return job.Result{}, err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -66,6 +67,14 @@ type Selection struct {
 	Since  time.Time         // where the first poll of a source starts
 }
 
+// Connection returns the connection that an end of a flow is bound to.
+func (s Selection) Connection(end recipe.End) string {
+	if name := s.Bind[end.Connection]; name != "" {
+		return name
+	}
+	return end.Connection
+}
+
 // Config configures an Engine. Everything but CallsLeft, Log and Now is required.
 type Config struct {
 	DB          *db.DB
@@ -88,6 +97,10 @@ type Engine struct {
 	reads  *gatherer[string, *connector.Record]
 	writes *gatherer[connector.Write, connector.Outcome]
 	fresh  *shelf
+
+	musterMu sync.Mutex
+	mustered map[string]bool // pairs of flows whose roster was filled
+
 	queued backlog
 	made   time.Time // what was evaluated before it may not say yet whether it is swept
 }
@@ -96,14 +109,6 @@ type Engine struct {
 type plan struct {
 	Selection
 	enabled map[string]bool // by flow name
-}
-
-// connection returns the connection that an end of a flow is bound to.
-func (p *plan) connection(end recipe.End) string {
-	if name := p.Bind[end.Connection]; name != "" {
-		return name
-	}
-	return end.Connection
 }
 
 // ErrOneState says that two selected recipes would work on the same links,
@@ -118,7 +123,7 @@ func New(cfg Config) (*Engine, error) {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	e := &Engine{cfg: cfg, log: cfg.Log, plans: map[string]*plan{}}
+	e := &Engine{cfg: cfg, log: cfg.Log, plans: map[string]*plan{}, mustered: map[string]bool{}}
 	if cfg.CallsLeft == nil {
 		e.cfg.CallsLeft = func(string) int { return -1 }
 	}
@@ -172,7 +177,7 @@ func (e *Engine) Connections() []string {
 		p := e.plans[name]
 		for _, f := range p.Recipe.Flows {
 			for _, end := range []recipe.End{f.From, f.To} {
-				if c := p.connection(end); !seen[c] {
+				if c := p.Connection(end); !seen[c] {
 					seen[c] = true
 					out = append(out, c)
 				}

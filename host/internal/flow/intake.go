@@ -96,9 +96,9 @@ func (e *Engine) hints(connection string, ref connector.Ref, stream string) []hi
 			if !p.enabled[f.Name] {
 				continue
 			}
-			own := p.connection(f.From) == connection && f.From.Entity == ref.Entity && f.From.Stream == stream
+			own := p.Connection(f.From) == connection && f.From.Entity == ref.Entity && f.From.Stream == stream
 			also := slices.ContainsFunc(f.Also(), func(a recipe.Also) bool {
-				return stream == "" && a.End.Entity == ref.Entity && p.connection(a.End) == connection
+				return stream == "" && a.End.Entity == ref.Entity && p.Connection(a.End) == connection
 			})
 			if own || also {
 				out = append(out, hint{recipe: name, flow: f.Name, ref: Ref{connection, ref.Entity, ref.ID}})

@@ -43,7 +43,7 @@ func (e *Engine) Sources() []Source {
 			if every == 0 {
 				every = p.Recipe.Poll
 			}
-			key := Source{Recipe: name, Connection: p.connection(f.From), Entity: f.From.Entity, Stream: f.From.Stream}
+			key := Source{Recipe: name, Connection: p.Connection(f.From), Entity: f.From.Entity, Stream: f.From.Stream}
 			if i, ok := at[key]; ok {
 				out[i].Every = min(out[i].Every, every)
 				continue
@@ -82,6 +82,11 @@ func (e *Engine) Poll(ctx context.Context, s Source, since time.Time) (Polled, e
 	}
 	if !since.IsZero() {
 		req.Cursor, req.Since = "", since
+	}
+	if req.Cursor == "" {
+		if err := e.muster(ctx, s); err != nil {
+			return Polled{}, err
+		}
 	}
 	page, err := e.listUnpaused(ctx, s.Connection, req)
 	if err != nil {

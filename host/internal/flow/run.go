@@ -156,12 +156,12 @@ func (r *run) readSource(ctx context.Context) (connector.Record, error) {
 // pausedBy names a connection of the flow that waits for a person.
 func (r *run) pausedBy(ctx context.Context) (name, reason string) {
 	for _, end := range []recipe.End{r.flow.From, r.flow.To} {
-		c, err := r.cfg.Connections.Get(ctx, r.plan.connection(end))
+		c, err := r.cfg.Connections.Get(ctx, r.plan.Connection(end))
 		if err == nil && c.Paused() {
 			return c.Name, c.PausedReason
 		}
 		if errors.Is(err, connection.ErrUnknown) {
-			return r.plan.connection(end), "it does not exist"
+			return r.plan.Connection(end), "it does not exist"
 		}
 	}
 	return "", ""
@@ -169,7 +169,7 @@ func (r *run) pausedBy(ctx context.Context) (name, reason string) {
 
 // input gathers what the recipe may see besides the record.
 func (r *run) input(ctx context.Context, rec connector.Record) (recipe.Input, error) {
-	from, to := r.plan.connection(r.flow.From), r.plan.connection(r.flow.To)
+	from, to := r.plan.Connection(r.flow.From), r.plan.Connection(r.flow.To)
 	in := recipe.Input{Record: rec, Params: r.plan.Params, Needs: map[string]string{}}
 	for name, side := range map[string]*recipe.Side{from: &in.From, to: &in.To} {
 		c, err := r.cfg.Connections.Get(ctx, name)
@@ -209,17 +209,17 @@ func (r *run) resolve(ctx context.Context, n recipe.Need) (string, error) {
 		here, there = there, here
 	}
 	return partner(ctx, r.cfg.DB.Read(), r.w.Recipe,
-		Ref{r.plan.connection(here), here.Entity, n.ID},
-		lane{r.plan.connection(there), there.Entity}, n.Reverse)
+		Ref{r.plan.Connection(here), here.Entity, n.ID},
+		lane{r.plan.Connection(there), there.Entity}, n.Reverse)
 }
 
 // passOn turns a record of another entity (a payment) into hints for the flow's
 // own records (its invoice). One of the target's end has them look there.
 func (r *run) passOn(ctx context.Context, in recipe.Input) (job.Result, error) {
-	from := r.plan.connection(r.flow.From)
+	from := r.plan.Connection(r.flow.From)
 	var all []hint
 	for _, target := range []bool{false, true} {
-		if here := r.plan.connection(r.flow.To); in.Record.Gone || target && here != r.w.Source.Connection || !target && from != r.w.Source.Connection {
+		if here := r.plan.Connection(r.flow.To); in.Record.Gone || target && here != r.w.Source.Connection || !target && from != r.w.Source.Connection {
 			continue
 		}
 		ids, err := r.flow.AlsoRecords(in, target)

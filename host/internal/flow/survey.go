@@ -55,7 +55,7 @@ func (e *Engine) Survey(ctx context.Context, recipeName, flowName string, since 
 	if since.IsZero() {
 		since = p.Since
 	}
-	from, to := p.connection(f.From), p.connection(f.To)
+	from, to := p.Connection(f.From), p.Connection(f.To)
 	sources, err := e.ListAll(ctx, from, f.From.Entity, f.From.Stream, since)
 	if err != nil {
 		return Survey{}, err
@@ -192,5 +192,5 @@ func (e *Engine) ListAll(ctx context.Context, connection string, entity connecto
 func (e *Engine) Sides(recipeName, flowName string) (from, to string) {
 	p := e.plans[recipeName]
 	f := p.Recipe.Flow(flowName)
-	return p.connection(f.From), p.connection(f.To)
+	return p.Connection(f.From), p.Connection(f.To)
 }

@@ -52,7 +52,7 @@ func (e *Engine) sweepFlow(ctx context.Context, p *plan, f *recipe.Flow) (int, e
 	if !last.IsZero() && !last.After(began) && began.Sub(last) < f.Sweep.Every {
 		return 0, nil
 	}
-	c, err := e.cfg.Connections.Get(ctx, p.connection(f.From))
+	c, err := e.cfg.Connections.Get(ctx, p.Connection(f.From))
 	if err != nil || c.Paused() {
 		return 0, err // a paused one is swept as soon as a person has acted
 	}
