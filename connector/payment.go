@@ -17,7 +17,7 @@ type Payment struct {
 	InvoiceID string    // the invoice it pays or gives back, in the same service
 	ContactID string
 	PaymentOf string   // refund: the receipt that is given back, in the same service
-	RefundIDs []string // receipt: its refunds, in the service that has them, failed ones included
+	RefundIDs []string // receipt: its refunds; refund: those of its receipt that came before it. In the service that has them, failed ones included
 	Account   string   // code or id of the account that receives or pays it
 
 	CounterAccount string       // code or id of the other account: a fee's expense, a payout's bank account

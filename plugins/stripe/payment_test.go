@@ -47,9 +47,9 @@ func TestChargeAndRefunds(t *testing.T) {
 		t.Errorf("fee %s, version %q, paid at %s", fee, rec.Version, got.PaidAt)
 	}
 	for id, want := range map[string]connector.Payment{
-		first:   {Status: connector.PaymentSucceeded, Amount: nzd(1500)},
-		second:  {Status: connector.PaymentFailed, Amount: nzd(1000)},
-		pending: {Status: connector.PaymentPending, Amount: nzd(500)},
+		first:   {Status: connector.PaymentSucceeded, Amount: nzd(1500), RefundIDs: []string{}},
+		second:  {Status: connector.PaymentFailed, Amount: nzd(1000), RefundIDs: []string{first}},
+		pending: {Status: connector.PaymentPending, Amount: nzd(500), RefundIDs: []string{first, second}},
 	} {
 		re := *b.one(connector.EntityPayment, id).Payment
 		want.Kind, want.PaymentOf, want.InvoiceID, want.ContactID = connector.PaymentRefund, charge, inv, cus

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"slices"
 
 	stripe "github.com/stripe/stripe-go/v76"
 
@@ -24,7 +25,7 @@ func (cn *conn) refundPayment(ctx context.Context, id string) (*connector.Record
 func (cn *conn) refund(ctx context.Context, id string) (*stripe.Refund, error) {
 	const op = "stripe: get refund"
 	p := &stripe.RefundParams{}
-	for _, field := range []string{"charge", "charge.payment_intent", "charge.invoice", "balance_transaction"} {
+	for _, field := range []string{"charge", "charge.payment_intent", "charge.invoice", "charge.refunds", "balance_transaction"} {
 		p.AddExpand(field)
 	}
 	var re *stripe.Refund
@@ -65,6 +66,12 @@ func (cn *conn) recordOfRefund(ctx context.Context, re *stripe.Refund) (*connect
 			return nil, err
 		}
 		pay.PaymentOf, pay.Marks = ch.ID, merged(re.Metadata, chargeMarks(ch, inv))
+		if pay.RefundIDs, err = cn.refundIDs(ctx, ch); err != nil {
+			return nil, err
+		}
+		if i := slices.Index(pay.RefundIDs, re.ID); i >= 0 { // those that came before it
+			pay.RefundIDs = pay.RefundIDs[:i:i]
+		}
 		if ch.Customer != nil {
 			pay.ContactID = ch.Customer.ID
 		}

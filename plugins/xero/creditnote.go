@@ -8,13 +8,12 @@ import (
 	"strings"
 
 	"github.com/ml-connector/ml-connector/connector"
-	"github.com/ml-connector/ml-connector/money"
 )
 
 // The credit note of a refund is over exactly the refunded sum, tax included,
-// spread over the invoice's lines in proportion to what the customer owed for
-// each, so that the tax is given back in proportion. Its lines contain their
-// tax: then its total is their plain sum, and the service only works the tax out.
+// spread over the invoice's lines, so that the tax is given back in proportion.
+// Its lines contain their tax: then its total is their plain sum, and the service
+// only works the tax out.
 
 type noteOrder struct {
 	Type            string
@@ -34,98 +33,8 @@ type noteLine struct {
 	AccountCode string         `json:",omitempty"`
 	AccountID   string         `json:",omitempty"`
 	TaxType     string         `json:",omitempty"`
+	TaxAmount   json.Number    `json:",omitempty"` // empty: the service works it out
 	Tracking    []trackingForm `json:",omitempty"`
-}
-
-// share is one line's part of a refund.
-type share struct {
-	line   lineForm
-	amount money.Amount
-}
-
-// shares spreads a refund over an invoice's lines. The shares are above zero and
-// sum to the refund exactly. Lines below zero (discounts, deposits) are counted
-// against the lines of the same account and tax rate.
-func shares(lines []lineForm, mode connector.TaxMode, refund money.Amount) ([]share, error) {
-	weights := make([]int64, len(lines))
-	negative := false
-	for i, l := range lines {
-		gross, err := l.gross(mode, refund.Currency())
-		if err != nil {
-			return nil, err
-		}
-		weights[i] = gross.Minor()
-		negative = negative || weights[i] < 0
-	}
-	if negative {
-		lines, weights = netted(lines, weights)
-	}
-	amounts, err := allocate(refund, weights)
-	if err != nil {
-		return nil, err
-	}
-	var out []share
-	for i, a := range amounts {
-		if a.Sign() > 0 {
-			out = append(out, share{line: lines[i], amount: a})
-		}
-	}
-	return out, nil
-}
-
-// allocate spreads an amount by weight in steps that the service can hold.
-func allocate(a money.Amount, weights []int64) ([]money.Amount, error) {
-	step := stepOf(a.Currency())
-	if a.Minor()%step != 0 { // refused, with its reason, when it is written
-		step = 1
-	}
-	steps, err := money.New(a.Minor()/step, a.Currency())
-	if err != nil {
-		return nil, err
-	}
-	out, err := steps.Allocate(weights)
-	for i := range out {
-		if err == nil {
-			out[i], err = money.New(out[i].Minor()*step, a.Currency())
-		}
-	}
-	return out, err
-}
-
-// gross is what the customer owes for a line, tax included.
-func (l lineForm) gross(mode connector.TaxMode, c money.Currency) (money.Amount, error) {
-	amount, err := l.LineAmount.amount(c)
-	if err != nil || mode != connector.TaxExclusive {
-		return amount, err
-	}
-	tax, err := l.TaxAmount.amount(c)
-	if err != nil {
-		return amount, err
-	}
-	return amount.Add(tax)
-}
-
-// netted sums the lines of one account and tax rate; what stays below zero
-// takes no share.
-func netted(lines []lineForm, weights []int64) ([]lineForm, []int64) {
-	type group struct{ account, code, tax string }
-	at := map[group]int{}
-	var outLines []lineForm
-	var outWeights []int64
-	for i, l := range lines {
-		g := group{l.AccountID, l.AccountCode, l.TaxType}
-		k, ok := at[g]
-		if !ok {
-			k = len(outLines)
-			at[g] = k
-			outLines, outWeights = append(outLines, l), append(outWeights, 0)
-		}
-		outWeights[k] += weights[i]
-	}
-	for k := range outWeights {
-		outWeights[k] = max(outWeights[k], 0)
-	}
-	return outLines, outWeights
 }
 
 // makeNotes makes the credit notes that are planned and not there yet, all in
@@ -190,8 +99,7 @@ func (b *batch) judgeNote(ctx context.Context, r *refund, req request, el credit
 }
 
 func (r *refund) noteOrder() (noteOrder, error) {
-	mode := r.book.inv.taxMode()
-	list, err := shares(r.book.inv.LineItems, mode, r.credit)
+	list, err := shares(r.book.inv, r.credit, r.earlier)
 	if err != nil {
 		return noteOrder{}, connector.Errorf(connector.Invalid, opPost, "spread the refund over the lines of %s: %w", r.book.inv.InvoiceNumber, err).
 			WithRemedy("enter the refund %s in Xero by hand", r.mark)
@@ -200,7 +108,7 @@ func (r *refund) noteOrder() (noteOrder, error) {
 		Type: "ACCRECCREDIT", Status: "AUTHORISED", Contact: idForm{"ContactID": r.book.inv.Contact.ContactID},
 		Date: dateForm(r.day), CurrencyCode: string(r.credit.Currency()), Reference: r.mark, LineAmountTypes: "Inclusive",
 	}
-	if mode == connector.TaxNone {
+	if r.book.inv.taxMode() == connector.TaxNone {
 		o.LineAmountTypes = "NoTax"
 	}
 	for _, s := range list {
@@ -209,11 +117,16 @@ func (r *refund) noteOrder() (noteOrder, error) {
 			return noteOrder{}, connector.Errorf(connector.Invalid, opPost, "%w", err)
 		}
 		line := noteLine{
-			Description: cutRunes(strings.TrimSuffix("Refund of "+r.book.inv.InvoiceNumber+": "+s.line.Description, ": "), 4000),
+			Description: refundText(r.book.inv.InvoiceNumber, s.line),
 			Quantity:    "1", UnitAmount: n, AccountCode: s.line.AccountCode, TaxType: s.line.TaxType,
 		}
 		if line.AccountCode == "" {
 			line.AccountID = s.line.AccountID
+		}
+		if s.tax.IsSet() {
+			if line.TaxAmount, err = sum(s.tax); err != nil {
+				return noteOrder{}, connector.Errorf(connector.Invalid, opPost, "%w", err)
+			}
 		}
 		for _, t := range s.line.Tracking {
 			line.Tracking = append(line.Tracking, trackingForm{Name: t.Name, Option: t.Option})
@@ -221,6 +134,11 @@ func (r *refund) noteOrder() (noteOrder, error) {
 		o.LineItems = append(o.LineItems, line)
 	}
 	return o, nil
+}
+
+// refundText is what a line of the credit note says.
+func refundText(number string, l lineForm) string {
+	return cutRunes(strings.TrimSuffix("Refund of "+number+": "+l.Description, ": "), 4000)
 }
 
 // voidNote voids a credit note that nothing is paid from.

@@ -11,6 +11,8 @@ import (
 	"github.com/ml-connector/ml-connector/money"
 )
 
+var modeText = map[connector.TaxMode]string{connector.TaxExclusive: "Exclusive", connector.TaxInclusive: "Inclusive", connector.TaxNone: "NoTax"}
+
 func TestShares(t *testing.T) {
 	t.Parallel()
 	line := func(amount, tax, account string) lineForm {
@@ -34,7 +36,7 @@ func TestShares(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			got, err := shares(tt.lines, tt.mode, nzd(tt.refund))
+			got, err := shares(invoiceForm{LineItems: tt.lines, LineAmountTypes: modeText[tt.mode]}, nzd(tt.refund), nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -47,7 +49,7 @@ func TestShares(t *testing.T) {
 			}
 		})
 	}
-	if _, err := shares([]lineForm{line("-5", "", "200")}, connector.TaxNone, nzd("1")); err == nil {
+	if _, err := shares(invoiceForm{LineItems: []lineForm{line("-5", "", "200")}, LineAmountTypes: "NoTax"}, nzd("1"), nil); err == nil {
 		t.Error("a refund over nothing has shares")
 	}
 }
@@ -69,7 +71,7 @@ func TestSharesSumToTheRefund(t *testing.T) {
 			})
 		}
 		refund := money.MustNew(rapid.Int64Range(1, 1e9).Draw(t, "refund")*stepOf(c), c)
-		got, err := shares(lines, mode, refund)
+		got, err := shares(invoiceForm{LineItems: lines, LineAmountTypes: modeText[mode]}, refund, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -90,6 +92,74 @@ func TestSharesSumToTheRefund(t *testing.T) {
 		}
 	})
 }
+
+// I6: refunds that make up the whole give back each line and its tax exactly,
+// however the service rounds the tax of a credit note that it works out.
+func TestSharesOfSeveralRefundsMakeUpTheInvoice(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		inv := invoiceForm{InvoiceNumber: "INV-1", LineAmountTypes: rapid.SampledFrom([]string{"Inclusive", "Exclusive"}).Draw(t, "mode")}
+		var total, tax int64
+		for range rapid.IntRange(1, 6).Draw(t, "lines") {
+			gross := rapid.Int64Range(1, 1e6).Draw(t, "gross")
+			l := lineForm{
+				Description: rapid.SampledFrom([]string{"Work", "Travel"}).Draw(t, "text"),
+				AccountCode: rapid.SampledFrom([]string{"200", "201"}).Draw(t, "account"),
+				TaxType:     rapid.SampledFrom([]string{"OUTPUT2", "NONE"}).Draw(t, "tax"),
+			}
+			part := taxWithin(gross, l.TaxType)
+			l.LineAmount, l.TaxAmount = cents(gross), cents(part)
+			if inv.LineAmountTypes == "Exclusive" {
+				l.LineAmount = cents(gross - part)
+			}
+			inv.LineItems = append(inv.LineItems, l)
+			total, tax = total+gross, tax+part
+		}
+		var notes []creditNoteForm
+		var givenTax int64
+		for left := total; left > 0; {
+			n := rapid.Int64Range(1, left).Draw(t, "refund")
+			got, err := shares(inv, nzd(money.MustNew(n, "NZD").Decimal()), notes)
+			if err != nil {
+				t.Fatal(err)
+			}
+			note := creditNoteForm{Total: cents(n)}
+			for _, s := range got {
+				part := taxWithin(s.amount.Minor(), s.line.TaxType)
+				if s.tax.IsSet() {
+					part = s.tax.Minor()
+				}
+				if part < 0 || part > s.amount.Minor() {
+					t.Fatalf("tax of %d in %s", part, s.amount)
+				}
+				givenTax += part
+				note.LineItems = append(note.LineItems, lineForm{Description: refundText("INV-1", s.line), AccountCode: s.line.AccountCode,
+					TaxType: s.line.TaxType, LineAmount: cents(s.amount.Minor()), TaxAmount: cents(part)})
+			}
+			notes, left = append(notes, note), left-n
+		}
+		if givenTax != tax {
+			t.Fatalf("tax of %d was given back, of %d", givenTax, tax)
+		}
+		list, err := piecesOf(inv, "NZD")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if rest, ok := leftBy(list, "INV-1", notes, "NZD"); !ok || sumLeft(rest) != 0 {
+			t.Fatalf("left of the lines: %+v", rest)
+		}
+	})
+}
+
+// taxWithin is 15 % in a sum, rounded as the service does.
+func taxWithin(gross int64, taxType string) int64 {
+	if taxType == "NONE" {
+		return 0
+	}
+	return (gross*30 + 115) / 230
+}
+
+func cents(n int64) number { return number(money.MustNew(n, "NZD").Decimal()) }
 
 func TestSums(t *testing.T) {
 	t.Parallel()

@@ -30,6 +30,7 @@ type refund struct {
 	receipt     *paymentForm
 	receiptMark string
 	note        *creditNoteForm
+	earlier     []creditNoteForm // of the receipt's earlier refunds
 	surplus     []*surplusState
 
 	credit   money.Amount // over which a credit note is to be made or paid
@@ -50,16 +51,20 @@ func (b *batch) postRefunds(ctx context.Context, list []*posting) {
 
 // waves parts the refunds so that each look at the books is still true when it
 // is acted on: what changes a receipt goes one by one for each invoice. Credit
-// notes leave the receipts alone and go together.
+// notes leave the receipts alone, and go one by one for each receipt, oldest
+// first, for each takes what the ones before it left of the lines.
 func waves(list []*posting) [][]*posting {
 	var out [][]*posting
 	turn := map[string]int{}
+	list = slices.Clone(list)
+	slices.SortStableFunc(list, func(a, b *posting) int { return len(a.pay.RefundIDs) - len(b.pay.RefundIDs) })
 	for _, p := range list {
-		id, at := strings.ToLower(p.pay.InvoiceID), 0
+		id := strings.ToLower(p.pay.PaymentOf)
 		if p.write.Policy.Refunds == connector.RefundReopen || p.pay.Status == connector.PaymentFailed {
-			at = turn[id]
-			turn[id]++
+			id = strings.ToLower(p.pay.InvoiceID)
 		}
+		at := turn[id]
+		turn[id]++
 		for len(out) <= at {
 			out = append(out, nil)
 		}
@@ -92,7 +97,7 @@ func (b *batch) lookAtRefunds(ctx context.Context, list []*posting) []*refund {
 	var filters, marks []string
 	for _, p := range list {
 		filters = append(filters, guidIs("Invoice.InvoiceID", strings.ToLower(p.pay.InvoiceID)), guidIs("PaymentID", strings.ToLower(p.pay.PaymentOf)))
-		marks = append(marks, p.mark)
+		marks = append(append(marks, p.mark), p.pay.RefundIDs...)
 	}
 	slices.Sort(filters)
 	var rows []paymentForm
@@ -137,6 +142,9 @@ func (r *refund) find(rows []paymentForm, notes []creditNoteForm) bool {
 		}
 	}
 	for i := range notes {
+		if slices.Contains(r.pay.RefundIDs, markOf(notes[i].Reference)) {
+			r.earlier = append(r.earlier, notes[i])
+		}
 		if markOf(notes[i].Reference) != r.mark {
 			continue
 		}

@@ -96,7 +96,7 @@ func TestAlsoRecordsAndExpand(t *testing.T) {
 	if ids, err := flow.AlsoRecords(in, false); err != nil || ids != nil {
 		t.Errorf("an entity that is not named: got %v, %v", ids, err)
 	}
-	in.Record = connector.Record{Entity: connector.EntityPayment, ID: "ch_1", Payment: &connector.Payment{RefundIDs: []string{"re_1", "", "re_2", "re_1"}}}
+	in.Record = connector.Record{Entity: connector.EntityPayment, ID: "ch_1", Payment: &connector.Payment{Kind: connector.PaymentReceipt, RefundIDs: []string{"re_1", "", "re_2", "re_1"}}}
 	if ids, err = r.Flow("refunds-in").Expand(in); err != nil {
 		t.Fatal(err)
 	}
