@@ -4,7 +4,6 @@ import (
 	"context"
 	"net/http"
 	"net/url"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -155,18 +154,30 @@ func (a *api) paymentsByID(ctx context.Context, ids []string) ([]paymentForm, er
 	return a.paymentsWhere(ctx, filters)
 }
 
-// getPayments also finds a receipt that is an overpayment as a whole: its link
-// names that one.
-func (a *api) getPayments(ctx context.Context, ids []string) ([]connector.Record, error) {
+// getPayments returns the payments among the ids, and the ids that are none.
+func (a *api) getPayments(ctx context.Context, ids []string) (out []connector.Record, rest []string, err error) {
 	found, err := a.paymentsByID(ctx, ids)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	var out []connector.Record
-	for _, id := range ids {
-		if slices.ContainsFunc(found, func(p paymentForm) bool { return sameID(p.PaymentID, id) }) {
+	for _, p := range found {
+		if _, ours := p.kind(); !ours {
 			continue
 		}
+		rec, err := p.record()
+		if err != nil {
+			return nil, nil, unreadable("xero: read payments", "payment "+p.Reference, p.PaymentID, err)
+		}
+		out = append(out, rec)
+	}
+	return out, notAmong(ids, found, func(p paymentForm) string { return p.PaymentID }), nil
+}
+
+// getOverpayments returns the receipts that are overpayments as a whole: their
+// links name those. There are few, and they are read one by one.
+func (a *api) getOverpayments(ctx context.Context, ids []string) ([]connector.Record, error) {
+	var out []connector.Record
+	for _, id := range ids {
 		o, err := (&batch{api: a}).readOverpayment(ctx, id)
 		if err != nil {
 			return nil, err
@@ -177,16 +188,6 @@ func (a *api) getPayments(ctx context.Context, ids []string) ([]connector.Record
 		rec, err := o.record()
 		if err != nil {
 			return nil, unreadable("xero: read overpayments", "overpayment "+o.Reference, o.OverpaymentID, err)
-		}
-		out = append(out, rec)
-	}
-	for _, p := range found {
-		if _, ours := p.kind(); !ours {
-			continue
-		}
-		rec, err := p.record()
-		if err != nil {
-			return nil, unreadable("xero: read payments", "payment "+p.Reference, p.PaymentID, err)
 		}
 		out = append(out, rec)
 	}

@@ -32,53 +32,63 @@ func (a *api) listPayments(ctx context.Context, req connector.ListRequest) (conn
 	return listChanges(ctx, a, req, paymentFeed)
 }
 
-// getAnyPayments finds payments, and bank transactions and transfers among the
-// ids that are none.
+// getAnyPayments finds payments, and among the ids that are none bank
+// transactions, transfers and overpayments.
 func (a *api) getAnyPayments(ctx context.Context, ids []string) ([]connector.Record, error) {
-	out, err := a.getPayments(ctx, ids)
+	out, rest, err := a.getPayments(ctx, ids)
+	for _, get := range []func(context.Context, []string) ([]connector.Record, []string, error){a.getBankTransactions, a.getTransfers} {
+		if err != nil || len(rest) == 0 {
+			return out, err
+		}
+		var more []connector.Record
+		more, rest, err = get(ctx, rest)
+		out = append(out, more...)
+	}
 	if err != nil {
 		return nil, err
 	}
-	rest := notAmong(ids, out)
-	if len(rest) == 0 {
-		return out, nil
-	}
-	spends, err := a.bankTransactionsByID(ctx, rest)
+	more, err := a.getOverpayments(ctx, rest)
+	return append(out, more...), err
+}
+
+func (a *api) getBankTransactions(ctx context.Context, ids []string) (out []connector.Record, rest []string, err error) {
+	found, err := a.bankTransactionsByID(ctx, ids)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	for _, t := range spends {
+	for _, t := range found {
 		rec, err := t.record()
 		if err != nil {
-			return nil, unreadable("xero: read bank transactions", "bank transaction "+t.Reference, t.BankTransactionID, err)
+			return nil, nil, unreadable("xero: read bank transactions", "bank transaction "+t.Reference, t.BankTransactionID, err)
 		}
 		out = append(out, rec)
 	}
-	if rest = notAmong(rest, out); len(rest) == 0 {
-		return out, nil
-	}
-	transfers, err := a.transfersByID(ctx, rest)
-	if err != nil || len(transfers) == 0 {
-		return out, err
+	return out, notAmong(ids, found, func(t bankForm) string { return t.BankTransactionID }), nil
+}
+
+func (a *api) getTransfers(ctx context.Context, ids []string) (out []connector.Record, rest []string, err error) {
+	found, err := a.transfersByID(ctx, ids)
+	if err != nil || len(found) == 0 {
+		return nil, ids, err
 	}
 	l, err := a.ledger(ctx)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	for _, t := range transfers {
+	for _, t := range found {
 		rec, err := t.record(l)
 		if err != nil {
-			return nil, unreadable("xero: read bank transfers", "bank transfer "+t.Reference, t.BankTransferID, err)
+			return nil, nil, unreadable("xero: read bank transfers", "bank transfer "+t.Reference, t.BankTransferID, err)
 		}
 		out = append(out, rec)
 	}
-	return out, nil
+	return out, notAmong(ids, found, func(t transferForm) string { return t.BankTransferID }), nil
 }
 
-// notAmong are the ids that are not among the records.
-func notAmong(ids []string, found []connector.Record) []string {
-	return slices.DeleteFunc(slices.Clone(ids), func(id string) bool {
-		return slices.ContainsFunc(found, func(r connector.Record) bool { return r.ID == id })
+// notAmong are the ids that are not of a record found.
+func notAmong[T any](ids []string, found []T, id func(T) string) []string {
+	return slices.DeleteFunc(slices.Clone(ids), func(one string) bool {
+		return slices.ContainsFunc(found, func(f T) bool { return sameID(id(f), one) })
 	})
 }
 
@@ -128,7 +138,6 @@ func (p place) transferPage(rows []transferForm, l ledger, size int) (page conne
 		seen[key] = true
 	}
 	next = place{Version: cursorVersion, Since: p.Since}
-	var passed []transferForm
 	for _, t := range rows {
 		if !seen[t.seenKey()] {
 			if len(page.Records) == size {
@@ -137,15 +146,10 @@ func (p place) transferPage(rows []transferForm, l ledger, size int) (page conne
 			}
 			page.Records = append(page.Records, t.listed(l))
 		}
-		passed = append(passed, t)
+		// Not only those behind the place come again: a deleted one does, too.
+		next.Seen = append(next.Seen, t.seenKey())
 		if last := t.CreatedDateUTC.Truncate(time.Second).Add(-overlap); last.After(next.Since) {
 			next.Since = last
-		}
-	}
-	for _, t := range passed {
-		// Rows from before the place came for a change of theirs, and will again.
-		if t.CreatedDateUTC.Before(p.Since) || !t.CreatedDateUTC.Before(next.Since) {
-			next.Seen = append(next.Seen, t.seenKey())
 		}
 	}
 	return page, next
