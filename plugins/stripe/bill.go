@@ -41,7 +41,8 @@ type bill struct {
 
 type customField struct{ name, value string }
 
-// newBill reads the wish of a write. An invoice over nothing counts as paid.
+// newBill reads the wish of a write. An invoice of which nothing is due counts as
+// paid; one that was edited down to nothing was not paid by anybody.
 func newBill(w connector.Write) (*bill, error) {
 	const op = "stripe: upsert invoice"
 	inv := w.Record.Invoice
@@ -51,6 +52,9 @@ func newBill(w connector.Write) (*bill, error) {
 	}
 	b := &bill{key: w.Key, wish: inv.Status, customer: inv.ContactID, due: inv.AmountDue, marks: marks, memo: memo(inv),
 		posted: inv.PaymentReferences}
+	if b.wish == connector.InvoicePaid && inv.Total.IsSet() && inv.Total.IsZero() {
+		b.wish = connector.InvoiceVoid
+	}
 	switch {
 	case marks[markSupersedes] != "":
 		return nil, connector.Errorf(connector.Invalid, op, "the mark %q is the connector's own", markSupersedes)

@@ -80,6 +80,9 @@ func TestInvoiceChanges(t *testing.T) {
 		},
 			result: connector.Updated, same: true, effect: "marked paid", reason: "marked paid outside Stripe"},
 		{name: "nothing due but open", change: paid(0), result: connector.Updated, same: true, effect: "marked paid"},
+		{name: "edited down to nothing", change: func(inv *connector.Invoice) {
+			inv.Status, inv.Lines, inv.Total, inv.TaxTotal, inv.AmountDue = connector.InvoicePaid, nil, nzd(0), nzd(0), nzd(0)
+		}, result: connector.Updated, effect: "voided invoice"},
 		{name: "voided", change: func(inv *connector.Invoice) { inv.Status = connector.InvoiceVoid }, result: connector.Updated, effect: "voided invoice"},
 		{name: "more is due", change: func(inv *connector.Invoice) {
 			inv.Lines[0].Amount, inv.Total, inv.AmountDue = nzd(8000), nzd(12500), nzd(12500)

@@ -59,7 +59,7 @@ func planClosed(b *bill, there []*stripe.Invoice) step {
 		case inFlight(inv):
 			busy = inv
 		case b.wish == connector.InvoiceVoid:
-			return step{do: actVoid, inv: inv, why: "void at its source"}
+			return step{do: actVoid, inv: inv, why: "void at its source, or edited down to nothing"}
 		default:
 			return step{do: actSettle, inv: inv, why: "marked paid outside Stripe"}
 		}
