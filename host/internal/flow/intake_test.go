@@ -2,6 +2,8 @@ package flow
 
 import (
 	"context"
+	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/ml-connector/ml-connector/connector"
@@ -224,6 +226,52 @@ func TestAlsoPassesOn(t *testing.T) {
 	}
 	h.want("invoices-out", "p1", Done)
 	h.sound(w)
+}
+
+// A record of the target's end has its flow look at what it wrote there, though
+// nothing else is wanted: a debit that fails leaves an invoice open again.
+func TestAlsoOfTheTargetLooksThere(t *testing.T) {
+	text := strings.Replace(pairRecipe, `      - {entity: payment, records: "[payment.invoice_id]"}
+`, `      - {entity: payment, records: "[payment.invoice_id]"}
+      - {entity: payment, side: to, records: "has(payment.marks.failed) ? [payment.marks.failed] : []"}
+`, 1)
+	w := newWorld()
+	h := w.open(t, freshDir(t), text)
+	h.start()
+	w.a.put(contact("c1", "Ada"))
+	w.a.put(invoice("i1", "c1", connector.InvoicePaid))
+	h.settle()
+	is := w.b.all(connector.EntityInvoice)[0]
+	status := func() connector.InvoiceStatus { return w.b.get(is.Ref()).Invoice.Status }
+	for i, tc := range []struct {
+		name  string
+		marks map[string]string
+		want  connector.InvoiceStatus
+	}{
+		{"a payment that concerns none", nil, connector.InvoiceOpen},
+		{"one that failed", map[string]string{"failed": "i1"}, connector.InvoicePaid},
+	} {
+		body := *is.Invoice
+		body.Status = connector.InvoiceOpen
+		w.b.put(connector.Record{Entity: connector.EntityInvoice, ID: is.ID, Invoice: &body}) // nobody tells
+		id := fmt.Sprintf("py%d", i)
+		w.b.put(payment(id, connector.Payment{Kind: connector.PaymentReceipt, Marks: tc.marks}))
+		h.hint("b", ref(connector.EntityPayment, id), keyOf(i+1))
+		h.idle()
+		if got := status(); got != tc.want {
+			t.Errorf("%s: the target is %s, want %s", tc.name, got, tc.want)
+		}
+		h.want("invoices-out", id, Done)
+	}
+	h.want("invoices-out", "i1", Done)
+	before := w.b.count("upsert")
+	h.hint("b", ref(connector.EntityPayment, "py1"), keyOf(3)) // heard again: looked at again, and then no more
+	h.idle()
+	h.hint("a", ref(connector.EntityInvoice, "i1"), keyOf(4))
+	h.idle()
+	if got := w.b.count("upsert"); got != before+1 {
+		t.Errorf("%d more writes, want one", got-before)
+	}
 }
 
 // A charge brings its refunds along, whether or not anybody told of them.
