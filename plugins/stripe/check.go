@@ -33,14 +33,21 @@ func (c *Connector) Check(ctx context.Context, s *connector.Session, req connect
 		return connector.CheckResult{}, connector.Errorf(connector.Auth, op, "the key belongs to account %s, the connection to %s", acc.ID, s.AccountID).
 			WithRemedy("Set %s to a key of account %s, or make a new connection for the other account.", settingKey, s.AccountID)
 	}
-	missing, err := cn.missing(ctx)
+	lacking, err := refused(ctx, cn.probes())
 	if err != nil {
 		return connector.CheckResult{}, err
 	}
-	out := connector.CheckResult{Account: cn.describe(acc), Missing: missing, Notes: cn.notes(s, acc)}
+	out := connector.CheckResult{Account: cn.describe(acc), Missing: lacking, Notes: cn.notes(s, acc)}
+	more, err := refused(ctx, cn.streamProbes())
+	if err != nil {
+		return connector.CheckResult{}, err
+	}
+	if len(more) > 0 {
+		out.Notes = append(out.Notes, "optional, for payouts and disputes: the key lacks "+strings.Join(more, ", "))
+	}
 	out.Choices = []connector.Account{out.Account}
 	if cn.full {
-		out.Excess = []string{"full access: a restricted key (rk_…) with read and write for customers, invoices, credit notes, payment intents and webhook endpoints, and read for charges, refunds, balance and events is enough"}
+		out.Excess = []string{"full access: a restricted key (rk_…) with read and write for customers, invoices, credit notes, payment intents and webhook endpoints, and read for charges, refunds, balance transactions and events is enough; payouts and disputes where the recipe books them"}
 	}
 	return out, nil
 }
@@ -90,12 +97,11 @@ func (cn *conn) notes(s *connector.Session, acc *stripe.Account) []string {
 	return out
 }
 
-// missing makes a cheap read of each resource and names what is refused.
-func (cn *conn) missing(ctx context.Context) ([]string, error) {
+// refused makes a cheap read of each resource and names what is refused.
+func refused(ctx context.Context, probes []func(context.Context) error) ([]string, error) {
 	var group errgroup.Group
 	group.SetLimit(atOnce)
-	probes := cn.probes()
-	refused := make([]string, len(probes))
+	names := make([]string, len(probes))
 	for i, read := range probes {
 		group.Go(func() error {
 			err := read(ctx)
@@ -103,21 +109,37 @@ func (cn *conn) missing(ctx context.Context) ([]string, error) {
 			if !errors.As(err, &lacking) {
 				return err
 			}
-			refused[i] = string(lacking)
+			names[i] = string(lacking)
 			return nil
 		})
 	}
 	if err := group.Wait(); err != nil {
 		return nil, err
 	}
-	out := slices.DeleteFunc(refused, func(s string) bool { return s == "" })
+	out := slices.DeleteFunc(names, func(s string) bool { return s == "" })
 	slices.Sort(out)
 	return slices.Compact(out), nil
 }
 
+func one() stripe.ListParams { return stripe.ListParams{Limit: stripe.Int64(1)} }
+
+// streamProbes are those of resources that only some recipes need. Fees and
+// adjustments are read as balance transactions, which every recipe needs.
+func (cn *conn) streamProbes() []func(context.Context) error {
+	return []func(context.Context) error{
+		func(ctx context.Context) error {
+			p := &stripe.PayoutListParams{ListParams: one()}
+			return probeList(ctx, &p.ListParams, func() *stripe.Iter { return cn.api.Payouts.List(p).Iter })
+		},
+		func(ctx context.Context) error {
+			p := &stripe.DisputeListParams{ListParams: one()}
+			return probeList(ctx, &p.ListParams, func() *stripe.Iter { return cn.api.Disputes.List(p).Iter })
+		},
+	}
+}
+
 // probes are reads of one object of each resource.
 func (cn *conn) probes() []func(context.Context) error {
-	one := func() stripe.ListParams { return stripe.ListParams{Limit: stripe.Int64(1)} }
 	return []func(context.Context) error{
 		func(ctx context.Context) error {
 			p := &stripe.CustomerListParams{ListParams: one()}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -289,6 +290,9 @@ func TestCheck(t *testing.T) {
 	b.must(err)
 	if len(res.Excess) != 0 || len(res.Missing) < 3 || !strings.HasPrefix(res.Missing[0], "rak_") {
 		t.Errorf("restricted key: %+v", res)
+	}
+	if want := "optional, for payouts and disputes: the key lacks rak_dispute_read, rak_payout_read"; !slices.Contains(res.Notes, want) {
+		t.Errorf("notes %q lack %q", res.Notes, want)
 	}
 	b.s.Secrets[settingKey] = "sk_test_unknown"
 	_, err = b.c.Check(b.ctx(), b.s, connector.CheckRequest{})

@@ -34,6 +34,22 @@ type feeDay struct {
 func (d feeDay) date() string { return connector.DateOf(eventTime(d.start)).String() }
 func (d feeDay) id() string   { return dayPrefix + d.date() + "_" + string(d.currency) }
 
+// note says how many there are: "12 fees, 1 returned".
+func (d feeDay) note() string {
+	var parts []string
+	switch charged := d.count - d.returned; charged {
+	case 0:
+	case 1:
+		parts = append(parts, "1 fee")
+	default:
+		parts = append(parts, fmt.Sprintf("%d fees", charged))
+	}
+	if d.returned > 0 {
+		parts = append(parts, fmt.Sprintf("%d returned", d.returned))
+	}
+	return strings.Join(parts, ", ")
+}
+
 // dayDue is the first day, by its start, that is not over for long enough.
 func dayDue(now int64) int64 { return (now - dayRest) / daySeconds * daySeconds }
 
@@ -159,13 +175,7 @@ func recordOfDay(d feeDay, status connector.PaymentStatus) (*connector.Record, e
 	pay.Date = connector.DateOf(eventTime(d.start))
 	pay.PaidAt = eventTime(d.start + daySeconds - 1)
 	pay.Label = "Stripe fees " + d.date()
-	pay.Note = fmt.Sprintf("%d fees", d.count)
-	if d.count == 1 {
-		pay.Note = "1 fee"
-	}
-	if d.returned > 0 {
-		pay.Note += fmt.Sprintf(", %d of them returned", d.returned)
-	}
+	pay.Note = d.note()
 	rec := withVersion(connector.Record{Entity: connector.EntityPayment, ID: d.id(), Payment: &pay})
 	return &rec, nil
 }
