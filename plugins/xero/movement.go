@@ -197,11 +197,13 @@ func (m *movement) mine(e entry) bool {
 // decide settles the movement, or says by true that it is to be posted.
 func (m *movement) decide(lock connector.Date) bool {
 	var forth, back []*entry
-	gone := false
+	gone, backGone := false, false
 	for i := range m.found {
 		switch e := &m.found[i]; {
+		case !e.live && e.back:
+			backGone = true
 		case !e.live:
-			gone = gone || !e.back
+			gone = true
 		case e.back:
 			back = append(back, e)
 		default:
@@ -209,7 +211,7 @@ func (m *movement) decide(lock connector.Date) bool {
 		}
 	}
 	if m.pay.Status == connector.PaymentFailed {
-		return m.decideReturn(forth, back) && m.chooseDay(lock)
+		return m.decideReturn(forth, back, backGone) && m.chooseDay(lock)
 	}
 	switch {
 	case len(back) > 0:
@@ -220,16 +222,16 @@ func (m *movement) decide(lock connector.Date) bool {
 	case len(forth) == 1:
 		m.agree(forth[0])
 	case gone || m.write.TargetID != "":
-		m.conflict("enter it again in Xero with the reference "+m.mark+", or accept that the account differs by it",
-			"%s of %s was posted under %s and deleted in Xero", kindWords(m.pay.Kind), m.sum, m.mark)
+		m.deleted(m.mark)
 	default:
 		return m.chooseDay(lock)
 	}
 	return false
 }
 
-// decideReturn is decide for money that came back.
-func (m *movement) decideReturn(forth, back []*entry) bool {
+// decideReturn is decide for money that came back; gone says that the books had
+// it once.
+func (m *movement) decideReturn(forth, back []*entry, gone bool) bool {
 	switch {
 	case len(forth) == 0 && len(back) == 0:
 		m.settle(connector.Unchanged, m.write.TargetID, "nothing of it is in the books")
@@ -240,6 +242,8 @@ func (m *movement) decideReturn(forth, back []*entry) bool {
 			"Xero has the money of %s come back and not go", m.mark)
 	case len(back) == 1:
 		m.agree(back[0])
+	case gone:
+		m.deleted(returnedReference(m.mark))
 	case forth[0].amount != m.sum:
 		m.differs(forth[0])
 	case !marked(forth[0].reference):
@@ -269,6 +273,11 @@ func (m *movement) agree(e *entry) {
 	m.effect(e.what, e.id, e.amount)
 	m.out.Record = &e.record
 	m.settle(connector.Unchanged, e.id, "")
+}
+
+func (m *movement) deleted(reference string) {
+	m.conflict("enter it again in Xero with the reference "+reference+", or accept that the account differs by it",
+		"%s of %s was posted under %s and deleted in Xero", kindWords(m.pay.Kind), m.sum, reference)
 }
 
 func (m *movement) differs(e *entry) {

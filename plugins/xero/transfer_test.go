@@ -91,6 +91,18 @@ func TestPayoutThatFails(t *testing.T) {
 	}
 	back.TargetID = returned.ID
 	w.expect(w.pay(back)[0], "unchanged")
+	if err := w.s.DeleteTransfer(returned.ID); err != nil {
+		t.Fatal(err)
+	}
+	o := w.pay(again(back))[0]
+	w.expect(o, "conflict")
+	if !strings.Contains(o.Err.Message, "po_00000001 returned and deleted in Xero") {
+		t.Errorf("says %q", o.Err.Message)
+	}
+	if _, err := w.s.TransferMoney(xero.TransferInput{From: "090", To: "610", Amount: "50.00", Reference: "po_00000001 returned"}); err != nil {
+		t.Fatal(err)
+	}
+	w.expect(w.pay(again(back))[0], "unchanged")
 	// It cannot have succeeded after all.
 	write.TargetID = returned.ID
 	w.expect(w.pay(write)[0], "conflict")

@@ -219,11 +219,13 @@ func refused(echo object, plural, idName string, why invalid) object {
 			echo[name+"String"] = d.iso()
 		}
 	}
-	flag := "HasValidationErrors"
-	if document {
-		flag = "HasErrors"
+	switch {
+	case document:
+		echo["HasErrors"] = true
+	case plural != "BankTransactions" && plural != "BankTransfers": // they have no flag
+		echo["HasValidationErrors"] = true
 	}
-	echo[idName], echo[flag], echo["ValidationErrors"], echo["StatusAttributeString"] = zeroID, true, messages(why), "ERROR"
+	echo[idName], echo["ValidationErrors"], echo["StatusAttributeString"] = zeroID, messages(why), "ERROR"
 	return echo
 }
 

@@ -34,7 +34,7 @@ func xeroWorld(t *testing.T) (*bookkeeper, *recorder) {
 // play makes every request that the Xero connector can make.
 func (b *bookkeeper) play() {
 	b.t.Helper()
-	res, err := b.c.Check(b.t.Context(), b.session, connector.CheckRequest{PostingAccounts: []string{"610"}})
+	res, err := b.c.Check(b.t.Context(), b.session, connector.CheckRequest{PostingAccounts: []string{"610"}, CounterAccounts: []string{"404"}})
 	b.must(err)
 	if res.Account.ID != b.s.TenantID() {
 		b.t.Fatalf("check: %+v", res.Account)
@@ -44,6 +44,7 @@ func (b *bookkeeper) play() {
 	b.receipts()
 	b.refunds()
 	b.reopened()
+	b.movements()
 	b.refusals()
 	b.lists()
 }
@@ -185,6 +186,47 @@ func (b *bookkeeper) reopened() {
 	b.upsert(b.failed(part, less.ID), "updated")
 }
 
+// movement is a write of money without an invoice.
+func (b *bookkeeper) movement(kind connector.PaymentKind, reference, sum, counter string) connector.Write {
+	return b.write(connector.Record{Entity: connector.EntityPayment, Payment: &connector.Payment{
+		Kind: kind, Status: connector.PaymentSucceeded, Amount: amount(b.t, sum, "NZD"), PaidAt: time.Now().UTC(),
+		Account: "610", CounterAccount: counter, ContactName: "Stripe", Reference: reference, Note: "card fees",
+	}}, "")
+}
+
+// movements are fees with and without tax, a dispute that is won, payouts that
+// fail, and what a person entered or deleted; and a foreign receipt.
+func (b *bookkeeper) movements() {
+	b.t.Helper()
+	fee := b.movement(connector.PaymentFee, "txn_00000001 INV-1", "1.15", "404")
+	fee.Record.Payment.TaxCode = "INPUT2"
+	id := b.upsert(fee, "created").ID
+	b.upsert(again(fee), "unchanged")
+	b.upsert(b.movement(connector.PaymentFeeRefund, "fees_2026-11-22_nzd", "0.30", "404"), "created")
+	wrong := b.movement(connector.PaymentFee, "txn_00000002", "1.15", "404")
+	wrong.Record.Payment.TaxCode = "OUTPUT2"
+	b.upsert(wrong, "invalid")
+
+	dispute := b.movement(connector.PaymentDispute, "du_00000001", "20.00", "404")
+	b.upsert(b.failed(dispute, b.upsert(dispute, "created").ID), "updated")
+
+	payout := b.movement(connector.PaymentPayout, "po_00000001", "9.00", "090")
+	moved := b.upsert(payout, "created").ID
+	back := b.upsert(b.failed(payout, moved), "updated").ID
+	b.get(connector.EntityPayment, id, moved, back)
+	_, err := b.s.TransferMoney(xero.TransferInput{From: "610", To: "090", Amount: "7.00"})
+	b.must(err)
+	b.upsert(b.movement(connector.PaymentPayout, "po_00000002", "7.00", "090"), "adopted")
+	b.must(b.s.DeleteTransfer(back))
+	b.upsert(b.failed(payout, back), "conflict")
+
+	abroad, err := b.s.CreateInvoice(xero.InvoiceInput{Contact: "Acme", Currency: "USD", Lines: []xero.LineInput{{Description: "Work", UnitAmount: "50.00", Tax: "NONE"}}})
+	b.must(err)
+	paid := b.receipt(abroad, "ch_00000041", "50.00")
+	paid.Record.Payment.Amount, paid.Record.Payment.Settled = amount(b.t, "50.00", "USD"), amount(b.t, "81.17", "NZD")
+	b.upsert(paid, "created")
+}
+
 // refusals come from a lock date that moved, and from an archived contact.
 func (b *bookkeeper) refusals() {
 	b.t.Helper()
@@ -206,5 +248,11 @@ func (b *bookkeeper) lists() {
 			b.t.Errorf("list %s: %d records", e, len(ids))
 		}
 		b.list(connector.ListRequest{Entity: e, PageSize: 100, IDsOnly: true})
+	}
+	for _, stream := range []string{"bank_transactions", "bank_transfers"} {
+		req := connector.ListRequest{Entity: connector.EntityPayment, Stream: stream, Since: time.Now().Add(-time.Hour), PageSize: 3}
+		if ids := b.list(req); len(ids) < 3 {
+			b.t.Errorf("list %s: %d records", stream, len(ids))
+		}
 	}
 }

@@ -40,7 +40,14 @@ var xeroRequests = []string{
 	"PUT /Payments?summarizeErrors",
 	"POST /Payments/{PaymentID}", // delete
 
-	"PUT /BankTransactions?summarizeErrors", // an overpayment
+	"PUT /BankTransactions?summarizeErrors", // an overpayment, a fee, a dispute
+	"GET /BankTransactions?order,page,pageSize",
+	"GET /BankTransactions?page,pageSize,where",
+	"GET /BankTransfers?includeDeleted",
+	"GET /BankTransfers?includeDeleted,where",
+	"PUT /BankTransfers", // a payout
+	"GET /BankTransfers/{BankTransferID}/History",
+	"PUT /BankTransfers/{BankTransferID}/History",
 	"GET /Overpayments?page,pageSize,where",
 	"GET /Overpayments/{OverpaymentID}",
 
@@ -64,7 +71,7 @@ var xeroExceptions = []exception{
 		source:  examples,
 	},
 	{
-		finding: regexp.MustCompile(`^answer [A-Z]+ \S+: body (Invoices|CreditNotes|Overpayments|BankTransactions|Payments)\[\](\.Invoice)?\.(Due)?DateString: unknown field$`),
+		finding: regexp.MustCompile(`^answer [A-Z]+ \S+: body (Invoices|CreditNotes|Overpayments|BankTransactions|BankTransfers|Payments)\[\](\.Invoice)?\.(Due)?DateString: unknown field$`),
 		why:     "documents carry their dates as text besides",
 		source:  examples,
 	},
@@ -79,7 +86,12 @@ var xeroExceptions = []exception{
 		source:  examples,
 	},
 	{
-		finding: regexp.MustCompile(`^answer PUT /Invoices/{InvoiceID}/History: body HistoryRecords\[\]\.DateUTCString: unknown field$`),
+		finding: regexp.MustCompile(`^answer [A-Z]+ /BankTransfers: body BankTransfers\[\]\.CreatedDateUTCString: unknown field$`),
+		why:     "transfers carry the time of their creation as text besides",
+		source:  examples,
+	},
+	{
+		finding: regexp.MustCompile(`^answer PUT /(Invoices/{InvoiceID}|BankTransfers/{BankTransferID})/History: body HistoryRecords\[\]\.DateUTCString: unknown field$`),
 		why:     "notes carry their time as text besides",
 		source:  examples,
 	},
