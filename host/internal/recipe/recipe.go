@@ -93,11 +93,11 @@ func (r *Recipe) CheckRequest(connection string, p Params) (connector.CheckReque
 }
 
 // account appends the account that an expression names, if it names one.
-func (x *expression) account(to []string, p Params) ([]string, error) {
-	if x == nil {
+func (e *expression) account(to []string, p Params) ([]string, error) {
+	if e == nil {
 		return to, nil
 	}
-	account, err := x.text(map[string]any{"params": p.object()})
+	account, err := e.text(map[string]any{"params": p.object()})
 	if err != nil {
 		return to, connector.Errorf(connector.Invalid, "recipe", "%w", err)
 	}
