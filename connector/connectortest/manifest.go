@@ -28,6 +28,7 @@ func (s *suite) manifestChecks() {
 	s.check("manifest/names", func(context.Context) error { return names(m) })
 	s.check("manifest/settings", func(context.Context) error { return settings(m) })
 	s.check("manifest/entities", func(context.Context) error { return entities(m) })
+	s.check("manifest/streams", func(context.Context) error { return streams(m) })
 	s.check("manifest/webhooks", func(context.Context) error { return webhookPowers(m) })
 	s.check("manifest/oauth", func(context.Context) error { return oauth(m) })
 	s.check("manifest/fixed", func(ctx context.Context) error {

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -33,6 +34,11 @@ type model struct {
 
 const modelKey = "model-key-0001"
 
+// modelQuote is the one record of the stream quotes.
+var modelQuote = connector.Record{Entity: connector.EntityInvoice, ID: "quote-000001", Invoice: &connector.Invoice{
+	Kind: connector.InvoiceSale, Status: connector.InvoiceDraft, Number: "Q-1", Currency: "NZD",
+}}
+
 func newModel(fault string) *model {
 	return &model{
 		fault: fault, calls: &http.Client{Timeout: 20 * time.Second},
@@ -50,11 +56,14 @@ func (m *model) Manifest() connector.Manifest {
 			{Name: "url", Help: "where", Default: "https://example.com", Type: connector.SettingURL},
 		},
 		Entities: []connector.EntitySupport{
-			{Entity: connector.EntityInvoice, Verbs: verbs, GetBatch: 50, UpsertBatch: 50, PageSize: 50},
+			{Entity: connector.EntityInvoice, Verbs: verbs, GetBatch: 50, UpsertBatch: 50, PageSize: 50,
+				Streams: []connector.Stream{{Name: "quotes", Help: "Not yet bills."}}},
 			{Entity: connector.EntityContact, Verbs: verbs[:2], GetBatch: 50, UpsertBatch: 1, PageSize: 50},
 		},
 	}
 	switch m.fault {
+	case "bad stream":
+		out.Entities[0].Streams[0].Name = "My Quotes"
 	case "bad name":
 		out.Name = "My Model"
 	case "plain http":
@@ -138,12 +147,21 @@ func (m *model) Check(ctx context.Context, s *connector.Session, _ connector.Che
 }
 
 func (m *model) List(ctx context.Context, s *connector.Session, req connector.ListRequest) (connector.Page, error) {
+	if !m.Manifest().HasStream(req.Entity, req.Stream) && m.Manifest().Can(req.Entity, connector.VerbList) && m.fault != "any stream" {
+		return connector.Page{}, connector.Errorf(connector.Invalid, "model", "no stream %q", req.Stream)
+	}
 	if err := m.enter(ctx, s, req.Entity, connector.VerbList); err != nil {
 		return connector.Page{}, err
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	all := m.records[req.Entity]
+	switch {
+	case req.Stream != "":
+		all = []connector.Record{modelQuote}
+	case m.fault == "mixes streams" && req.Entity == connector.EntityInvoice:
+		all = append(slices.Clone(all), modelQuote)
+	}
 	at, _ := strconv.Atoi(req.Cursor)
 	if m.fault == "forgets its place" {
 		at = 0
@@ -178,6 +196,9 @@ func (m *model) Get(ctx context.Context, s *connector.Session, req connector.Get
 			if r.ID == id {
 				out = append(out, r)
 			}
+		}
+		if id == modelQuote.ID && req.Entity == modelQuote.Entity && m.fault != "cannot read streams" {
+			out = append(out, modelQuote)
 		}
 		if before == len(out) && m.fault == "fails for one absent" {
 			return nil, connector.Errorf(connector.NotFound, "model", "no %s", id)

@@ -24,9 +24,10 @@ func (s *suite) liveReadChecks() {
 		var listed []connector.Record
 		if s.manifest.Can(e.Entity, connector.VerbList) {
 			s.check("live/list-"+string(e.Entity), func(ctx context.Context) (err error) {
-				listed, err = s.liveList(ctx, e)
+				listed, err = s.liveList(ctx, e, "")
 				return err
 			})
+			s.liveStreams(e, listed)
 		}
 		if !s.manifest.Can(e.Entity, connector.VerbGet) {
 			continue
@@ -83,8 +84,8 @@ func (s *suite) pageSize(e connector.EntitySupport) int {
 	return e.PageSize
 }
 
-func (s *suite) liveList(ctx context.Context, e connector.EntitySupport) ([]connector.Record, error) {
-	req := connector.ListRequest{Entity: e.Entity, PageSize: s.pageSize(e)}
+func (s *suite) liveList(ctx context.Context, e connector.EntitySupport, stream string) ([]connector.Record, error) {
+	req := connector.ListRequest{Entity: e.Entity, Stream: stream, PageSize: s.pageSize(e)}
 	listed, next, ended, err := s.pages(ctx, req)
 	if err != nil || !ended {
 		return listed, err

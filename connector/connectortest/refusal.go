@@ -14,6 +14,7 @@ func (s *suite) refusalChecks() {
 		// The empty entity is the one unknown one that travels to the connector.
 		return s.allInvalid(ctx, s.session("unknown-entity", true), s.calls("")[:2])
 	})
+	s.check("refusals/unknown-stream", s.unknownStream)
 	s.check("refusals/verbs-not-offered", s.verbsNotOffered)
 	s.check("refusals/nothing-configured", s.nothingConfigured)
 	s.check("refusals/wrong-credential", s.wrongCredential)

@@ -250,7 +250,7 @@ func TestStreamsAddUpToTheBalance(t *testing.T) {
 		b := newBenchOf(t, stand.Config{Balances: []string{"usd"}})
 		defer b.close()
 		h := &history{t: rt, b: b, k: newBooks(b, rapid.IntRange(1, 6).Draw(rt, "page size"))}
-		for range rapid.IntRange(5, 60).Draw(rt, "steps") {
+		for range rapid.IntRange(5, 35).Draw(rt, "steps") {
 			h.step()
 		}
 		for stream := range h.k.lists {

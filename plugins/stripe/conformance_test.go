@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"testing"
@@ -26,6 +27,9 @@ func TestConformance(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if err := business(srv); err != nil {
+		t.Fatal(err)
+	}
 	impl := newConnector(t)
 	c, stop, err := wire.Loopback(impl, nil)
 	if err != nil {
@@ -41,6 +45,21 @@ func TestConformance(t *testing.T) {
 	if _, err := connectortest.Run(t.Context(), cfg, connectortest.InTest(t)); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// business leaves something in every stream.
+func business(srv *stand.Server) error {
+	ago := time.Now().Add(-72 * time.Hour)
+	_, err := srv.Fee(stand.Movement{Amount: 120, At: ago})
+	if err == nil {
+		_, err = srv.Adjust(stand.Movement{Amount: 50_000, Type: "topup", At: ago})
+	}
+	if err == nil {
+		_, err = srv.PayOut(stand.PayoutOrder{Amount: 700})
+	}
+	charge, paid := srv.Charge(stand.OtherCharge{Amount: 10_000})
+	_, disputed := srv.Dispute(charge, 900, false)
+	return errors.Join(err, paid, disputed)
 }
 
 func fixtures(customer string) connectortest.Fixtures {
