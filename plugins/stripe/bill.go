@@ -122,7 +122,7 @@ func memo(inv *connector.Invoice) string {
 	if inv.TaxMode == connector.TaxInclusive && inv.TaxTotal.Sign() > 0 {
 		text += fmt.Sprintf(", includes tax of %s", inv.TaxTotal)
 	}
-	return cut(text, memoMax)
+	return strings.TrimSpace(cut(text, memoMax))
 }
 
 // customFields print what people know an invoice by, where it fits.

@@ -18,8 +18,8 @@ import (
 //  4. what is already paid or credited, as a negative line.
 //
 // 1 to 3 sum to the invoice's total, all of them to what is due. An invoice with
-// too many lines, or with one that Stripe cannot count, is summed up: by tax
-// code, then as one line.
+// too many lines, or with one that Stripe cannot count or finds too large, is
+// summed up: by tax code, then as one line, then as one line over what is due.
 const (
 	textTax     = "Tax"
 	textRound   = "Rounding"
@@ -64,6 +64,9 @@ func lines(inv *connector.Invoice) ([]line, error) {
 	if settled.Sign() < 0 {
 		base = append(base, line{text: textSettled, amount: settled})
 	}
+	if !countable(base) && countable([]line{{amount: due}}) {
+		base = []line{{text: summaryText(inv), amount: due}}
+	}
 	sum, err := sumOf(base, due.Currency())
 	if err != nil {
 		return nil, err
@@ -82,7 +85,7 @@ func baseLines(inv *connector.Invoice, total money.Amount) ([]line, error) {
 		if !l.Amount.IsSet() || l.Amount.IsZero() {
 			continue
 		}
-		text := cut(strings.Join(strings.Fields(l.Description), " "), lineTextMax)
+		text := strings.TrimSpace(cut(strings.Join(strings.Fields(l.Description), " "), lineTextMax))
 		if text == "" {
 			text = fmt.Sprintf("Item %d", i+1)
 		}
@@ -190,9 +193,14 @@ func summaryText(inv *connector.Invoice) string {
 	return cut("Invoice "+inv.Number, lineTextMax)
 }
 
-// countable reports whether Stripe can hold each line.
+// countable reports whether Stripe can hold each line: to its minor unit, and not
+// above what it charges at once.
 func countable(all []line) bool {
-	return !slices.ContainsFunc(all, func(l line) bool { _, err := toUnits(l.amount); return err != nil })
+	return !slices.ContainsFunc(all, func(l line) bool {
+		units, err := toUnits(l.amount)
+		most := mostUnits(l.amount.Currency())
+		return err != nil || units > most || units < -most
+	})
 }
 
 func sumOf(all []line, c money.Currency) (money.Amount, error) {

@@ -40,6 +40,14 @@ func TestLines(t *testing.T) {
 		{"not countable one by one", connector.Invoice{Number: "INV-8", Total: kwd(1230), AmountDue: kwd(1230),
 			Lines: []connector.InvoiceLine{{Description: "A", Amount: kwd(615), TaxCode: "x"}, {Description: "B", Amount: kwd(615), TaxCode: "y"}}},
 			[]string{"Invoice INV-8 1.230"}},
+		{"a text that is cut at a space", connector.Invoice{Total: nzd(100), AmountDue: nzd(100),
+			Lines: []connector.InvoiceLine{{Description: strings.Repeat("a", lineTextMax-1) + " b", Amount: nzd(100)}}},
+			[]string{strings.Repeat("a", lineTextMax-1) + " 1.00"}},
+		{"more than Stripe takes at once, part paid", connector.Invoice{Number: "INV-7", Total: nzd(150_000_000), AmountDue: nzd(100),
+			Lines: []connector.InvoiceLine{{Description: "A", Amount: nzd(150_000_000)}}}, []string{"Invoice INV-7 1.00"}},
+		{"a line too large, and one that takes it back", connector.Invoice{Number: "INV-6", Total: nzd(100), AmountDue: nzd(100),
+			Lines: []connector.InvoiceLine{{Description: "A", Amount: nzd(150_000_100)}, {Description: "B", Amount: nzd(-150_000_000)}}},
+			[]string{"2 items 1.00"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

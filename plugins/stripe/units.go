@@ -115,6 +115,14 @@ const maximumUnits = 99_999_999
 
 var maximums = map[money.Currency]int64{"IDR": 999_999_999_999, "INR": 999_999_999}
 
+// mostUnits is the largest sum of a charge, in Stripe's units.
+func mostUnits(c money.Currency) int64 {
+	if most, ok := maximums[c]; ok {
+		return most
+	}
+	return maximumUnits
+}
+
 // chargeable refuses a sum that Stripe would not charge.
 func chargeable(op string, a money.Amount, units int64) error {
 	if text, ok := minimums[a.Currency()]; ok {
@@ -127,11 +135,7 @@ func chargeable(op string, a money.Amount, units int64) error {
 				WithRemedy("Collect it in another way, or write it off.")
 		}
 	}
-	most, ok := maximums[a.Currency()]
-	if !ok {
-		most = maximumUnits
-	}
-	if units > most {
+	if units > mostUnits(a.Currency()) {
 		return connector.Errorf(connector.Invalid, op, "%s is more than Stripe charges at once", a).
 			WithRemedy("Split the invoice, or collect it in another way.")
 	}
