@@ -159,6 +159,9 @@ func TestReplayNamesTheRecipeThatHasTheFlow(t *testing.T) {
 	if d.failed() != id {
 		t.Error("the entry is gone")
 	}
+	if p := d.ends(exitDone, "failures", "show", id); !strings.Contains(p.out, "add --recipe tally and its --param") {
+		t.Errorf("got %q", p.out)
+	}
 	for _, args := range [][]string{{"replay", id}, {"replay", id, "--preview"}} {
 		if p := d.ends(exitUsage, args...); !strings.Contains(p.err, "--recipe tally") {
 			t.Errorf("%v: %q", args, p.err)

@@ -143,6 +143,8 @@ type failureReport struct {
 	flow.Work
 	Replay string        `json:"replay,omitempty"` // the command that runs it again
 	Audit  []audit.Entry `json:"audit"`            // the last ones, oldest first
+
+	recipe string // one that can run it again, as --recipe takes it
 }
 
 func (c *command) showFailure(ctx context.Context, arg string) error {
@@ -189,6 +191,7 @@ func (r *rooms) failure(ctx context.Context, id int64) (failureReport, error) {
 	report := failureReport{Work: w, Audit: entries}
 	if needsPerson(w) {
 		report.Replay = fmt.Sprintf("ml-connector replay %d", w.ID)
+		report.recipe = r.recipesOf([]flow.Work{w})
 	}
 	return report, nil
 }
@@ -215,7 +218,7 @@ func (c *command) printFailure(f failureReport) error {
 	}
 	if f.Replay != "" {
 		t.fact("run it again", f.Replay)
-		t.fact("", "when no service is running, add --recipe "+f.Recipe+" and its --param as for run")
+		t.fact("", "when no service is running, add --recipe "+f.recipe+" and its --param as for run")
 	}
 	if err := t.flush(); err != nil {
 		return err
