@@ -43,7 +43,8 @@
 // `stripe dispute open|inquiry|win|lose`; amounts are in minor units. `stripe behave
 // return_fees:=true` lets refunds give fees back, `stripe rate eur 1 2` halves the
 // euro, `stripe clock 26h` lets time pass there. `expect stripe balance total=N` is
-// what came of it.
+// what came of it, and `prove balance` that Xero's clearing account holds the same.
+// There `xero spend|transfer AMOUNT` and `unspend|untransfer ID` are a person's.
 //
 // A QUERY is SIDE NOUN FILTER…: the side is xero, stripe, xero-b, stripe-b (a list of the control
 // API) or cli (a list that `--json` prints); a filter is PATH=VALUE, PATH!=VALUE

@@ -20,7 +20,8 @@ import (
 //     was given back by reopening the invoice;
 //   - clearing: the clearing account holds what Stripe took less what it gave back;
 //   - bills: what is due in Xero is open in Stripe, and no invoice can be paid twice;
-//   - customers: no contact has two customers.
+//   - customers: no contact has two customers;
+//   - balance, only where it is asked for: the clearing account is Stripe's balance.
 func prove(w *world, ts *testscript.TestScript, args []string) error {
 	for suffix := range w.pairs() {
 		if err := (books{w: w, ts: ts, suffix: suffix}).prove(args); err != nil {
@@ -34,7 +35,7 @@ func (b books) prove(args []string) error {
 	if len(args) == 0 {
 		args = []string{"postings", "clearing", "bills", "customers"}
 	}
-	checks := map[string]func() error{"postings": b.postings, "clearing": b.clearing, "bills": b.bills, "customers": b.customers}
+	checks := map[string]func() error{"postings": b.postings, "clearing": b.clearing, "bills": b.bills, "customers": b.customers, "balance": b.balance}
 	for _, name := range args {
 		check, ok := checks[name]
 		if !ok {
