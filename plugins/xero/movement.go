@@ -43,6 +43,8 @@ type movement struct {
 	counter account
 	contact string // id; bank transactions only
 
+	remembered bool // the contact was not looked for again
+
 	found []entry // what the books hold of it
 	back  bool    // it is to be posted the other way
 	from  *entry  // what is taken back
@@ -303,7 +305,10 @@ func (b *batch) judgeMade(m *movement, r request, e entry, found, refused bool, 
 			messages = []string{"Xero refused it without a reason"}
 		}
 		m.refusal = refusedBecause(r.op, messages)
-		if says(messages, textLockDate) {
+		if m.remembered { // the contact may be archived by now, or merged
+			b.keepContact(m.contactName(), "")
+		}
+		if says(messages, textLockDate) || m.remembered {
 			return true
 		}
 		m.fail(m.refusal)

@@ -85,7 +85,15 @@ type remembered struct {
 	orgAt      time.Time
 	accounts   []account
 	accountsAt time.Time
+	contacts   map[string]knownContact // by folded name: those that fees are paid to
 }
+
+type knownContact struct {
+	id string
+	at time.Time
+}
+
+const contactsKeptMax = 1000 // names; there is one for each recipe as a rule
 
 func (o *organisations) of(key string) *remembered {
 	o.mu.Lock()
@@ -141,6 +149,30 @@ func (a *api) accounts(ctx context.Context, fresh bool) ([]account, error) {
 	}
 	r.accounts, r.accountsAt = env.Accounts, now
 	return r.accounts, nil
+}
+
+// knownContact returns the contact that a name was found to mean lately.
+func (a *api) knownContact(name string) (string, bool) {
+	r := a.x.orgs.of(a.cacheKey())
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	c, ok := r.contacts[folded(name)]
+	return c.id, ok && a.x.now().Sub(c.at) < organisationFresh
+}
+
+// keepContact remembers what a name means; with an empty id it is forgotten.
+func (a *api) keepContact(name, id string) {
+	r := a.x.orgs.of(a.cacheKey())
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if id == "" {
+		delete(r.contacts, folded(name))
+		return
+	}
+	if r.contacts == nil || len(r.contacts) >= contactsKeptMax {
+		r.contacts = map[string]knownContact{}
+	}
+	r.contacts[folded(name)] = knownContact{id: id, at: a.x.now()}
 }
 
 // findAccount finds an account by code or id that can be posted to.

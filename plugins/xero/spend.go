@@ -282,23 +282,32 @@ func (b *batch) nameContacts(ctx context.Context, list []*movement) []*movement 
 	var writes []connector.Write
 	at := map[string]int{}
 	for _, m := range list {
-		m.contact = strings.ToLower(m.pay.ContactID)
-		name := folded(cleanName(m.pay.ContactName))
-		if _, asked := at[name]; m.contact != "" || asked {
+		m.contact, m.remembered = strings.ToLower(m.pay.ContactID), false
+		if m.contact == "" {
+			if id, ok := b.knownContact(m.contactName()); ok {
+				m.contact, m.remembered = id, true
+			}
+		}
+		if _, asked := at[folded(m.contactName())]; m.contact != "" || asked {
 			continue
 		}
-		at[name] = len(writes)
+		at[folded(m.contactName())] = len(writes)
 		writes = append(writes, connector.Write{Key: m.write.Key, Attempt: m.write.Attempt, IntendedAt: m.write.IntendedAt,
-			Record: connector.Record{Entity: connector.EntityContact, Contact: &connector.Contact{Name: cleanName(m.pay.ContactName), Status: connector.ContactActive}}})
+			Record: connector.Record{Entity: connector.EntityContact, Contact: &connector.Contact{Name: m.contactName(), Status: connector.ContactActive}}})
 	}
 	if len(writes) == 0 {
 		return list
 	}
 	made := b.upsertContacts(ctx, writes)
+	for i, o := range made {
+		if o.Err == nil {
+			b.keepContact(writes[i].Record.Contact.Name, o.ID)
+		}
+	}
 	var out []*movement
 	for _, m := range list {
 		if m.contact == "" {
-			o := made[at[folded(cleanName(m.pay.ContactName))]]
+			o := made[at[folded(m.contactName())]]
 			if o.Err != nil {
 				m.fail(o.Err)
 				continue
@@ -309,6 +318,8 @@ func (b *batch) nameContacts(ctx context.Context, list []*movement) []*movement 
 	}
 	return out
 }
+
+func (m *movement) contactName() string { return cleanName(m.pay.ContactName) }
 
 // spendOrder is one bank transaction to be made.
 type spendOrder struct {

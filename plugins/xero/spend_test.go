@@ -439,6 +439,46 @@ func TestContactOfAFee(t *testing.T) {
 	}
 }
 
+// The contact of the fees is looked for once in a while, and again when it was
+// merged into another one meanwhile.
+func TestContactOfFeesIsRemembered(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, xero.Config{})
+	w.expect(w.pay(w.fee("txn_00000001", "1.00"))[0], "created")
+	before := w.s.Calls().Total
+	w.expect(w.pay(w.fee("txn_00000002", "1.00"))[0], "created")
+	if calls := w.s.Calls().Total - before; calls != 2 {
+		t.Errorf("%d calls for one more fee", calls)
+	}
+	old := w.s.Contacts()[0]
+	if _, err := w.s.EditContact(old.ContactID, xero.ContactInput{Name: "Stripe (old)"}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.s.ArchiveContact(old.ContactID); err != nil {
+		t.Fatal(err)
+	}
+	fresh := w.person("Stripe", "")
+	w.expect(w.pay(w.fee("txn_00000003", "1.00"))[0], "created")
+	list := w.s.BankTransactions()
+	if got := list[len(list)-1].ContactID; got != fresh.ContactID {
+		t.Errorf("paid to %s, want %s", got, fresh.ContactID)
+	}
+}
+
+// I3: a contact whose answer was lost is not made twice.
+func TestContactOfAFeeAfterALostAnswer(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, xero.Config{})
+	w.s.Faults().Add(sandbox.Fault{Method: "PUT", Path: "/api.xro/2.0/Contacts", Kind: sandbox.FaultResetAfter})
+	write := w.fee("txn_00000001", "1.00")
+	w.expect(w.pay(write)[0], "unknown outcome")
+	w.expectHeld("610", "0.00")
+	w.expect(w.pay(again(write))[0], "created")
+	if n := len(w.s.Contacts()); n != 1 {
+		t.Errorf("%d contacts", n)
+	}
+}
+
 // A request that is refused as a whole does not condemn the fees in it.
 func TestFeesRefusedTogether(t *testing.T) {
 	t.Parallel()
