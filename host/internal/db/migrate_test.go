@@ -34,7 +34,7 @@ func TestFirstOpenMakesAllTables(t *testing.T) {
 		"audit_entry", "audit_head", "connection", "connection_secret", "cursor", "delivery", "event",
 		"goose_db_version", "intent", "link", "oauth_token", "param",
 		"river_client", "river_client_queue", "river_job", "river_leader", "river_migration", "river_queue",
-		"roster", "vault_keyset", "work",
+		"roster", "roster_mark", "vault_keyset", "work",
 	}
 	for _, tc := range []struct {
 		name   string

@@ -95,6 +95,9 @@ func TestOvertakenPollerKeepsTheCursor(t *testing.T) {
 	w := newWorld()
 	h := w.open(t, freshDir(t), pairRecipe)
 	src := h.eng.Sources()[0]
+	if err := h.eng.muster(t.Context(), src); err != nil {
+		t.Fatal(err)
+	}
 	w.a.put(contact("c1", "Ada"))
 	inner := true
 	h.a.onList = func(ctx context.Context, _ connector.ListRequest) error {

@@ -6,7 +6,8 @@
 ALTER TABLE link ADD COLUMN agreed TEXT NOT NULL DEFAULT '{}';
 
 -- Owner: flow. The records on either side as they were last seen, by what tells
--- that two of them are the same: marks (JSON), e-mail address and name, both folded.
+-- that two of them are the same: e-mail address and name, both folded, and marks.
+-- active: it can be the counterpart of another one. part: its flow carries it.
 CREATE TABLE roster (
     recipe     TEXT NOT NULL,
     connection TEXT NOT NULL,
@@ -15,9 +16,20 @@ CREATE TABLE roster (
     label      TEXT NOT NULL,
     email      TEXT NOT NULL,
     name       TEXT NOT NULL,
-    marks      TEXT NOT NULL,
+    marks      TEXT NOT NULL, -- JSON
     active     INTEGER NOT NULL,
+    part       INTEGER NOT NULL,
     PRIMARY KEY (recipe, connection, entity, record_id)
 );
 CREATE INDEX roster_email ON roster (recipe, connection, entity, email) WHERE email <> '';
 CREATE INDEX roster_name ON roster (recipe, connection, entity, name) WHERE name <> '';
+
+CREATE TABLE roster_mark (
+    recipe     TEXT NOT NULL,
+    connection TEXT NOT NULL,
+    entity     TEXT NOT NULL,
+    mark       TEXT NOT NULL, -- name=value
+    record_id  TEXT NOT NULL,
+    PRIMARY KEY (recipe, connection, entity, mark, record_id)
+);
+CREATE INDEX roster_mark_record ON roster_mark (recipe, connection, entity, record_id);
