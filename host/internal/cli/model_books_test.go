@@ -2,14 +2,13 @@ package cli
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
-	"slices"
 	"strconv"
 	"strings"
 
+	"github.com/ml-connector/ml-connector/sandbox/stripe"
 	"github.com/ml-connector/ml-connector/sandbox/xero"
 )
 
@@ -46,6 +45,12 @@ type stripeRefund struct {
 	Status   string `json:"status"`
 }
 
+type stripeDispute struct {
+	ID     string `json:"id"`
+	Charge string `json:"charge"`
+	Status string `json:"status"`
+}
+
 type stripeCustomer struct {
 	ID       string            `json:"id"`
 	Name     string            `json:"name"`
@@ -66,13 +71,50 @@ func stripeList[T any](w *modelWorld, noun string) ([]T, error) {
 	return list.Data, nil
 }
 
-// chargeByID finds one charge.
-func (w *modelWorld) chargeByID(id string) (stripeCharge, error) {
-	all, err := stripeList[stripeCharge](w, "charges")
-	if i := slices.IndexFunc(all, func(c stripeCharge) bool { return c.ID == id }); i >= 0 {
-		return all[i], nil
+// ask reads one object of Stripe's API as a caller would, without the network.
+// The outage of a moment hits it as well.
+func (w *modelWorld) ask(path string, to any) error {
+	req := httptest.NewRequest(http.MethodGet, path, nil)
+	req.SetBasicAuth(stripe.DefaultAPIKey, "")
+	req.Header.Set("Stripe-Version", stripe.Version)
+	res := httptest.NewRecorder()
+	w.stripe.Handler().ServeHTTP(res, req)
+	if res.Code != http.StatusOK {
+		return fmt.Errorf("%s: status %d", path, res.Code)
 	}
-	return stripeCharge{}, errors.Join(fmt.Errorf("no charge %s", id), err)
+	return json.Unmarshal(res.Body.Bytes(), to)
+}
+
+// chargeByID finds one charge.
+func (w *modelWorld) chargeByID(id string) (c stripeCharge, err error) {
+	err = w.ask("/v1/charges/"+id, &c)
+	return c, err
+}
+
+// claims are the notes in an invoice's history that say which payment of a person
+// was recognised as which charge: charge by payment.
+func (w *modelWorld) claims(invoiceID string) (map[string]string, error) {
+	token := w.xero.IssueTokens()
+	req := httptest.NewRequest(http.MethodGet, "/api.xro/2.0/Invoices/"+invoiceID+"/History", nil)
+	req.Header.Set("Authorization", "Bearer "+token.AccessToken)
+	req.Header.Set("Xero-Tenant-Id", token.TenantID)
+	req.Header.Set("Accept", "application/json")
+	res := httptest.NewRecorder()
+	w.xero.Handler().ServeHTTP(res, req)
+	var list struct {
+		HistoryRecords []struct{ Details string }
+	}
+	if err := json.Unmarshal(res.Body.Bytes(), &list); err != nil || res.Code != http.StatusOK {
+		return nil, fmt.Errorf("history of %s: status %d: %w", invoiceID, res.Code, err)
+	}
+	out := map[string]string{}
+	for _, h := range list.HistoryRecords {
+		ids := recordIDs.FindAllString(h.Details, -1)
+		if strings.Contains(h.Details, "was recognised as") && len(ids) == 2 {
+			out[ids[0]] = ids[1]
+		}
+	}
+	return out, nil
 }
 
 // openBills are the ids of the open Stripe invoices with a number of Xero's.
@@ -101,6 +143,7 @@ type books struct {
 	charges   map[string][]stripeCharge   // by id of the Stripe invoice; "" for those without
 	refunds   map[string][]stripeRefund   // by charge
 	customers map[string][]stripeCustomer // by id of the Xero contact
+	disputes  []stripeDispute
 }
 
 func (w *modelWorld) look() (*books, error) {
@@ -150,6 +193,9 @@ func (b *books) lookAtStripe(w *modelWorld) error {
 	}
 	for _, r := range refunds {
 		b.refunds[r.Charge] = append(b.refunds[r.Charge], r)
+	}
+	if b.disputes, err = stripeList[stripeDispute](w, "disputes"); err != nil {
+		return err
 	}
 	customers, err := stripeList[stripeCustomer](w, "customers")
 	for _, c := range customers {

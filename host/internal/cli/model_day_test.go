@@ -15,37 +15,46 @@ import (
 	"github.com/ml-connector/ml-connector/sandbox"
 )
 
-// A day plays many stories side by side, step by step: all that happens in one
-// step of each story, then the news of it, then rest. The stories share nothing
-// but the host, the clock and what goes wrong.
+// Many stories are played side by side, step by step: all that happens in one
+// step of each, then the news of it, then rest. Where one ends, another begins.
+// They share nothing but the host, the clock and what goes wrong.
 
-// dayLimit bounds a day; it takes seconds.
-const dayLimit = 5 * time.Minute
+const (
+	// storiesAtOnce is how many stories are under way: calls are shared then.
+	storiesAtOnce = 50
+	// rarely is how many steps lie between two things that hold all stories up.
+	rarely = 12
+	// playLimit bounds the stories of one world; they take seconds.
+	playLimit = 5 * time.Minute
+)
 
 func timeLimit() (context.Context, context.CancelFunc) {
-	return context.WithTimeout(context.Background(), dayLimit)
+	return context.WithTimeout(context.Background(), playLimit)
 }
 
-// day plays stories and proves each; what is wrong stands in the plays.
-func (w *modelWorld) day(stories []story, name string, counts map[string]int) ([]*play, error) {
+// play plays stories and proves each; what is wrong stands in the plays.
+func (w *modelWorld) play(stories []story, name string, counts map[string]int) ([]*play, error) {
 	ctx, cancel := timeLimit()
 	defer cancel()
-	plays := make([]*play, 0, len(stories))
-	longest := 0
-	for i, s := range stories {
-		p, err := newPlay(w, s, fmt.Sprintf("%s-%d", name, i), counts)
-		if err != nil {
-			return nil, err
+	var plays, now []*play
+	for n := 1; ; n++ {
+		for len(now) < storiesAtOnce && len(plays) < len(stories) {
+			p, err := newPlay(w, stories[len(plays)], fmt.Sprintf("%s-%d", name, len(plays)), counts)
+			if err != nil {
+				return nil, err
+			}
+			plays, now = append(plays, p), append(now, p)
 		}
-		plays = append(plays, p)
-		longest = max(longest, len(s.steps))
-	}
-	once := map[string]bool{}
-	for i := range longest {
-		playing := slices.DeleteFunc(slices.Clone(plays), func(p *play) bool { return i >= len(p.steps) })
-		if err := w.step(ctx, playing, i, once, counts); err != nil {
-			return plays, fmt.Errorf("step %d: %w", i+1, err)
+		if len(now) == 0 {
+			break
 		}
+		if err := w.step(ctx, now, counts); err != nil {
+			return plays, fmt.Errorf("step %d: %w", n, err)
+		}
+		now = slices.DeleteFunc(now, func(p *play) bool {
+			p.at++
+			return p.at == len(p.steps)
+		})
 	}
 	if err := w.evening(ctx, plays); err != nil {
 		return plays, err
@@ -56,29 +65,40 @@ func (w *modelWorld) day(stories []story, name string, counts map[string]int) ([
 	return plays, w.secondPass(ctx, plays)
 }
 
+// seldom reports whether something that holds all stories up may happen again.
+func (w *modelWorld) seldom(what string) bool {
+	last, ever := w.lately[what]
+	if ever && w.ticks-last < rarely {
+		return false
+	}
+	w.lately[what] = w.ticks
+	return true
+}
+
 // step plays one step of each story.
-func (w *modelWorld) step(ctx context.Context, plays []*play, i int, once map[string]bool, counts map[string]int) error {
-	polls, outage := 0, false
+func (w *modelWorld) step(ctx context.Context, plays []*play, counts map[string]int) error {
+	w.ticks++
+	polls, outage, restart := 0, false, false
 	for _, p := range plays {
-		st := p.steps[i]
+		st := p.now()
 		p.perform(st.act)
-		if rare := st.trouble == trouble429 || st.trouble == troubleOutage; !rare || !once[st.trouble] {
-			once[st.trouble] = true
+		if rare := st.trouble == trouble429 || st.trouble == troubleOutage; !rare || w.seldom(st.trouble) {
 			w.trouble(st.trouble, counts)
 			outage = outage || st.trouble == troubleOutage
 		}
 		if st.poll {
 			polls++
 		}
+		restart = restart || st.restart && w.seldom("restart")
 	}
 	if w.wantHours {
 		w.passHours()
 	}
-	if err := w.news(ctx, plays, func(p *play) string { return p.steps[i].mail }, counts); err != nil {
+	if err := w.news(ctx, plays, func(p *play) string { return p.now().mail }, counts); err != nil {
 		return err
 	}
 	for _, p := range plays { // while the host is at it
-		if a := p.steps[i].race; a != nil {
+		if a := p.now().race; a != nil {
 			p.perform(*a)
 		}
 	}
@@ -86,8 +106,7 @@ func (w *modelWorld) step(ctx context.Context, plays []*play, i int, once map[st
 		counts["poll"]++
 		_, _ = w.poll(ctx) // a fault may hit it; those of the evening must work
 	}
-	if slices.ContainsFunc(plays, func(p *play) bool { return p.steps[i].restart }) && !once["restart"] {
-		once["restart"] = true
+	if restart {
 		counts["restart of the host"]++
 		w.calmFaults() // a start that a service refuses is another test's
 		if err := w.restart(ctx); err != nil {

@@ -3,6 +3,7 @@ package cli
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/ml-connector/ml-connector/host/internal/flow"
@@ -135,18 +136,20 @@ func (p *play) refund(b *modelBill, percent int, status string) error {
 
 // refundsOf are the refunds of the invoice's charges with a status, oldest first.
 func (p *play) refundsOf(b *modelBill, statuses ...string) ([]stripeRefund, error) {
-	all, err := stripeList[stripeRefund](p.w, "refunds")
 	var out []stripeRefund
 	for _, id := range b.charges {
-		for _, r := range all {
-			for _, s := range statuses {
-				if r.Charge == id && r.Status == s {
-					out = append(out, r)
-				}
+		var list struct{ Data []stripeRefund }
+		if err := p.w.ask("/v1/refunds?limit=100&charge="+id, &list); err != nil {
+			return nil, err
+		}
+		slices.Reverse(list.Data) // Stripe has the newest first
+		for _, r := range list.Data {
+			if slices.Contains(statuses, r.Status) {
+				out = append(out, r)
 			}
 		}
 	}
-	return out, err
+	return out, nil
 }
 
 func (p *play) refundDone(b *modelBill, _ act) error {
@@ -177,6 +180,7 @@ func (p *play) dispute(b *modelBill, _ act) error {
 	id, err := p.w.stripe.Dispute(c.ID, 0, false)
 	if err == nil {
 		b.disputes = append(b.disputes, id)
+		p.w.owners[id] = p
 	}
 	return err
 }
@@ -202,19 +206,27 @@ func inXero(change func(run string) xero.ContactInput, field string) func(*play,
 func inStripe(change func(run string) stripe.CustomerFields, field string) func(*play, *modelBill, act) error {
 	return func(p *play, b *modelBill, a act) error {
 		x := p.people[b.person]
-		customers, err := stripeList[stripeCustomer](p.w, "customers")
-		if err != nil {
+		if err := x.findCustomer(p); err != nil {
 			return err
 		}
-		for _, c := range customers {
-			if c.Metadata["xero_contact_id"] == x.id {
-				x.edits++
-				p.w.owners[c.ID] = p
-				return x.noted(field+" in Stripe", p.w.stripe.UpdateCustomer(c.ID, change(fmt.Sprintf("%s-s%d-%d", p.run, b.person, x.edits))))
-			}
-		}
-		return errors.New("no customer yet")
+		x.edits++
+		return x.noted(field+" in Stripe", p.w.stripe.UpdateCustomer(x.customer, change(fmt.Sprintf("%s-s%d-%d", p.run, b.person, x.edits))))
 	}
+}
+
+// findCustomer finds the customer of a contact.
+func (x *modelPerson) findCustomer(p *play) error {
+	if x.customer != "" {
+		return nil
+	}
+	customers, err := stripeList[stripeCustomer](p.w, "customers")
+	for _, c := range customers {
+		if c.Metadata["xero_contact_id"] == x.id {
+			p.w.owners[c.ID], x.customer = p, c.ID
+			return nil
+		}
+	}
+	return errors.Join(errors.New("no customer yet"), err)
 }
 
 func (x *modelPerson) noted(what string, err error) error {

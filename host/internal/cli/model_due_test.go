@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
+	"strings"
 
 	"github.com/ml-connector/ml-connector/sandbox/xero"
 )
@@ -37,6 +39,8 @@ func (p *billProof) due() {
 	p.endings(len(open))
 	k := workKey("invoices-out", p.in.InvoiceID)
 	switch {
+	case p.unreadable() != "":
+		p.wanted[k] = p.unreadable()
 	case p.unbillable(wanted, exact) != "":
 		p.wanted[k] = p.unbillable(wanted, exact)
 	case asked == wanted:
@@ -47,13 +51,36 @@ func (p *billProof) due() {
 	}
 }
 
+// stripeLeast is the least that Stripe charges; for dinars, what the stand-in
+// takes to be worth half a New Zealand dollar.
+var stripeLeast = map[string]int64{"NZD": 50, "USD": 50, "JPY": 50, "KWD": 93}
+
 // unbillable says why what is due cannot be asked for in Stripe.
 func (p *billProof) unbillable(due int64, exact bool) string {
 	switch {
 	case !exact:
 		return "a sum that Stripe cannot count"
-	case due > 0 && due < map[string]int64{"NZD": 50, "USD": 50, "JPY": 50}[p.in.Currency]:
+	case due > 0 && due < stripeLeast[p.in.Currency]:
 		return "less than Stripe charges"
+	}
+	return ""
+}
+
+// unreadable says why nothing can be done with the invoice at all: Xero counts
+// hundredths of every currency, and taxes a yen invoice in them.
+func (p *billProof) unreadable() string {
+	if p.in.Currency != "JPY" || p.b.mode == "NoTax" {
+		return ""
+	}
+	for _, l := range p.b.now {
+		yen, err := strconv.ParseInt(strings.TrimSuffix(string(l.UnitAmount), ".00"), 10, 64)
+		sen := max(yen, -yen) * 15
+		if p.b.mode == "Inclusive" {
+			sen = (sen*200 + 115) / 230 // the tax within, rounded half away from zero
+		}
+		if err != nil || sen%100 != 0 {
+			return "sums in fractions of the currency"
+		}
 	}
 	return ""
 }
@@ -78,7 +105,7 @@ func (p *billProof) endings(open int) {
 	case len(p.charges) > 1 && open == 0:
 		p.count("invoice with several charges")
 	}
-	if p.in.Status == "VOIDED" && open > 0 {
+	if p.in.Status == "VOIDED" && open > 0 && p.unreadable() == "" {
 		p.fault("%s is voided, and open in Stripe", p.b.number)
 	}
 }

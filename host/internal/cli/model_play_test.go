@@ -17,6 +17,7 @@ type play struct {
 	run    string         // names its records apart from all others
 	people []*modelPerson // hides the story's
 	bills  []*modelBill   // hides the story's
+	at     int            // the step that comes
 	held   []letter       // mail that waits
 
 	foreigners []string // charges of another application
@@ -26,9 +27,10 @@ type play struct {
 }
 
 type modelPerson struct {
-	id     string
-	edits  int
-	edited map[string]bool // which field, on which side
+	id       string
+	customer string // once it is known
+	edits    int
+	edited   map[string]bool // which field, on which side
 }
 
 // modelBill is what the model remembers of an invoice.
@@ -40,6 +42,7 @@ type modelBill struct {
 	byHand     []string // payments that a person entered into the clearing account
 	bank       []string // payments by bank transfer
 	disputes   []string
+	now        []xero.LineInput // the lines as they were edited last
 }
 
 func newPlay(w *modelWorld, s story, run string, counts map[string]int) (*play, error) {
@@ -57,6 +60,9 @@ func newPlay(w *modelWorld, s story, run string, counts map[string]int) (*play, 
 	}
 	return p, nil
 }
+
+// now is the step that is played.
+func (p *play) now() step { return p.steps[p.at] }
 
 // did notes what happened, or why it could not.
 func (p *play) did(a act, err error) {
@@ -98,6 +104,7 @@ func (p *play) approve(b *modelBill, _ act) error {
 		return err
 	}
 	b.id = x.InvoiceID
+	b.now = b.lines
 	p.w.owners[b.id] = p
 	p.w.owners[b.number] = p
 	return nil
@@ -139,7 +146,11 @@ func (p *play) edit(b *modelBill, percent int) error {
 	if b.currency == "JPY" {
 		n -= n % 100
 	}
-	_, err := p.w.xero.EditInvoice(b.number, xero.InvoiceInput{LineAmountTypes: b.mode, Lines: []xero.LineInput{line("As agreed", "1", string(inXeroSum(n, "NZD")))}})
+	lines := []xero.LineInput{line("As agreed", "1", string(inXeroSum(n, "NZD")))}
+	_, err := p.w.xero.EditInvoice(b.number, xero.InvoiceInput{LineAmountTypes: b.mode, Lines: lines})
+	if err == nil {
+		b.now = lines
+	}
 	return err
 }
 

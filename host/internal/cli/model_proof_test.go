@@ -126,8 +126,7 @@ type billProof struct {
 	b       *modelBill
 	in      xero.Invoice
 	charges []stripeCharge
-	adopted []string // payments of a person that serve a charge
-	waiting int64    // of charges that a person must post
+	waiting int64 // of charges that a person must post
 }
 
 func (x *proof) bill(b *modelBill) {
@@ -143,6 +142,21 @@ func (x *proof) bill(b *modelBill) {
 	}
 	p.strangers()
 	p.due()
+	p.disputed()
+}
+
+// disputed requires that money which a customer's bank took back is with a
+// person until it is won back: the recipe's default.
+func (p *billProof) disputed() {
+	for _, d := range p.disputes {
+		if !slices.ContainsFunc(p.charges, func(c stripeCharge) bool { return c.ID == d.Charge }) {
+			continue
+		}
+		p.count("dispute that is " + d.Status)
+		if d.Status == "needs_response" || d.Status == "lost" {
+			p.wanted[workKey("disputes-in", d.ID)] = "money that the customer's bank took back"
+		}
+	}
 }
 
 // paid sums payments in Stripe's units.
@@ -189,28 +203,28 @@ func (p *billProof) posted(c stripeCharge) posting {
 // receipt proves one charge with its refunds.
 func (p *billProof) receipt(c stripeCharge) {
 	got := p.posted(c)
+	total := got.onInvoice + got.surplus
+	adopted := total == 0 && p.adopted(c)
 	if c.Status != "succeeded" {
-		p.failedReceipt(c, got)
+		p.failedReceipt(c, got, adopted)
 		return
 	}
 	off := int64(0) // that refunds took off the receipt
 	for _, r := range p.refunds[c.ID] {
-		off += p.refund(c, r)
+		off += p.refund(c, r, adopted)
 	}
-	total := got.onInvoice + got.surplus
+	_, stuck := p.persons[workKey("receipts-in", c.ID)]
+	why := p.whyNot(c)
 	switch {
-	case total == c.Amount-off:
-		p.postedWell(c, got, off)
-	case total == 0 && off == 0 && p.adopt(c):
+	case adopted && off == 0:
 		p.count("receipt adopted")
-	default:
-		why := p.whyNot(c)
-		if why == "" || total != 0 {
-			p.fault("charge %s of %d, less %d by refunds, is posted with %d (%d on the invoice)", c.ID, c.Amount, off, total, got.onInvoice)
-			return
-		}
+	case total == c.Amount-off && (total > 0 || !stuck || why == ""):
+		p.postedWell(c, got, off)
+	case total == 0 && why != "":
 		p.wanted[workKey("receipts-in", c.ID)] = why
 		p.waiting += c.Amount
+	default:
+		p.fault("charge %s of %d, less %d by refunds, is posted with %d (%d on the invoice)", c.ID, c.Amount, off, total, got.onInvoice)
 	}
 }
 
@@ -226,7 +240,11 @@ func (p *billProof) postedWell(c stripeCharge, got posting, off int64) {
 }
 
 // failedReceipt proves that nothing is left of a charge that failed.
-func (p *billProof) failedReceipt(c stripeCharge, got posting) {
+func (p *billProof) failedReceipt(c stripeCharge, got posting, adopted bool) {
+	if adopted && c.Status == "failed" {
+		p.wanted[workKey("receipts-in", c.ID)] = "charge that failed, and for which a person entered the receipt"
+		return
+	}
 	if got.onInvoice != 0 || got.surplus != got.surplusBack {
 		p.fault("charge %s is %s, but posted with %d and an overpayment of %d, of which %d went back", c.ID, c.Status, got.onInvoice, got.surplus, got.surplusBack)
 	}
@@ -236,8 +254,14 @@ func (p *billProof) failedReceipt(c stripeCharge, got posting) {
 // whyNot says why a charge cannot be posted; "" when it must be.
 func (p *billProof) whyNot(c stripeCharge) string {
 	due, _ := inUnits(p.in.AmountDue, p.b.currency)
+	void := p.in.Status != "AUTHORISED" && p.in.Status != "PAID"
+	if void { // what is given back becomes an overpayment first
+		due = 0
+	}
 	switch {
-	case p.in.Status != "AUTHORISED" && p.in.Status != "PAID":
+	case p.unreadable() != "":
+		return p.unreadable()
+	case void && len(p.refunds[c.ID]) == 0:
 		return "receipt of an invoice that was voided"
 	case p.in.Currency != "NZD" && due < c.Amount:
 		return "surplus in another currency than the clearing account's"
@@ -245,21 +269,29 @@ func (p *billProof) whyNot(c stripeCharge) string {
 	return ""
 }
 
-// adopt finds a payment that a person entered and that no other charge has.
-func (p *billProof) adopt(c stripeCharge) bool {
+// adopted reports whether a payment that a person entered serves the charge. It
+// must be over the same sum, and still be there.
+func (p *billProof) adopted(c stripeCharge) bool {
+	claims, err := p.w.claims(p.in.InvoiceID)
+	if err != nil {
+		p.fault("%v", err)
+		return false
+	}
 	for _, pay := range p.payments[p.in.InvoiceID] {
-		n, _ := inUnits(pay.Amount, p.b.currency)
-		human := slices.Contains(p.b.byHand, pay.PaymentID) || slices.Contains(p.b.bank, pay.PaymentID)
-		if human && n == c.Amount && !slices.Contains(p.adopted, pay.PaymentID) {
-			p.adopted = append(p.adopted, pay.PaymentID)
-			return true
+		if claims[pay.PaymentID] != c.ID {
+			continue
 		}
+		n, _ := inUnits(pay.Amount, p.b.currency)
+		if human := slices.Contains(p.b.byHand, pay.PaymentID) || slices.Contains(p.b.bank, pay.PaymentID); !human || n != c.Amount {
+			p.fault("payment %s of %d serves charge %s of %d", pay.PaymentID, n, c.ID, c.Amount)
+		}
+		return true
 	}
 	return false
 }
 
 // refund proves one refund, and returns what it took off the receipt.
-func (p *billProof) refund(c stripeCharge, r stripeRefund) (off int64) {
+func (p *billProof) refund(c stripeCharge, r stripeRefund, adopted bool) (off int64) {
 	var notes, noted int64
 	for _, n := range p.notes[r.ID] {
 		if n.Status == "VOIDED" || n.Status == "DELETED" {
@@ -277,7 +309,7 @@ func (p *billProof) refund(c stripeCharge, r stripeRefund) (off int64) {
 		return 0
 	}
 	k := workKey("refunds-in", r.ID)
-	if why := p.whyNoRefund(c); why != "" && back == 0 && notes == 0 {
+	if why := p.whyNoRefund(c, adopted); why != "" && back == 0 && notes == 0 {
 		p.wanted[k] = why
 		return 0
 	}
@@ -300,12 +332,13 @@ func (p *billProof) refund(c stripeCharge, r stripeRefund) (off int64) {
 
 // whyNoRefund says why a refund cannot be posted: its receipt is not, or a
 // person entered that.
-func (p *billProof) whyNoRefund(c stripeCharge) string {
+func (p *billProof) whyNoRefund(c stripeCharge, adopted bool) string {
 	got := p.posted(c)
-	if got.onInvoice+got.surplus > 0 {
-		return ""
-	}
-	if why := p.whyNot(c); why != "" {
+	_, stuck := p.persons[workKey("receipts-in", c.ID)]
+	switch {
+	case adopted && p.w.refunds == "reopen":
+		return "refund that would reopen an invoice on which a person entered the receipt"
+	case !adopted && got.onInvoice+got.surplus == 0 && stuck && p.whyNot(c) != "":
 		return "refund of a receipt that is with a person"
 	}
 	return ""

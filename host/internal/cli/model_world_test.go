@@ -51,6 +51,8 @@ type modelWorld struct {
 	owners    map[string]*play // whose record it is, by its id
 	hours     int              // that the clock has been moved
 	wantHours bool
+	ticks     int              // steps so far
+	lately    map[string]int   // when something rare happened last
 	ours      map[string]int64 // what the clearing account must hold, by currency, in Stripe's units
 }
 
@@ -59,7 +61,7 @@ func openModel(ctx context.Context, dir, plugins, refunds string) (_ *modelWorld
 	c := &command{Streams: Streams{Out: io.Discard, Err: io.Discard}, log: hclog.NewNullLogger()}
 	c.set.data, c.set.plugins, c.set.recipes = dir, plugins, "../../../recipes"
 	w := &modelWorld{world: &world{c: c, clock: sandbox.NewClock(), served: make(chan error, 1)}, refunds: refunds,
-		owners: map[string]*play{}, ours: map[string]int64{}}
+		owners: map[string]*play{}, lately: map[string]int{}, ours: map[string]int64{}}
 	w.ambush.stage = &w.stage
 	defer func() {
 		if err != nil {
