@@ -70,7 +70,7 @@ func (cn *conn) remainder(ctx context.Context, bt *stripe.BalanceTransaction) (i
 		return bt.Amount, nil
 	}
 	var first *stripe.BalanceTransaction
-	ch, err := cn.chargeMoved(ctx, id)
+	ch, err := cn.charge(ctx, id)
 	if err == nil {
 		first = ch.BalanceTransaction
 	}
@@ -90,18 +90,6 @@ func (cn *conn) remainder(ctx context.Context, bt *stripe.BalanceTransaction) (i
 		return 0, connector.Errorf(connector.Invalid, "stripe: read adjustment", "%s was settled in %s and taken back in %s", id, first.Currency, bt.Currency)
 	}
 	return first.Amount + bt.Amount, nil
-}
-
-// chargeMoved reads a charge with its movement of the balance and no more.
-func (cn *conn) chargeMoved(ctx context.Context, id string) (*stripe.Charge, error) {
-	p := &stripe.ChargeParams{}
-	p.AddExpand("balance_transaction")
-	var ch *stripe.Charge
-	err := cn.read(ctx, "stripe: get charge", &p.Params, func() (err error) {
-		ch, err = cn.api.Charges.Get(id, p)
-		return err
-	})
-	return ch, err
 }
 
 // disputeRemainder is what a dispute that came back left on the balance, told with

@@ -57,8 +57,8 @@ func (s *Server) move(m balanceTransaction, amount int64, cur string) *balanceTr
 		m.rate = rateNumber(rate)
 	}
 	m.available = s.now.Add(s.cfg.AvailableAfter).Unix()
-	if amount < 0 {
-		m.available = m.created // what leaves, leaves at once
+	if amount < 0 || m.category == payoutReversal {
+		m.available = m.created // what leaves, leaves at once; what did not arrive is there
 	}
 	s.movements.add(m.id, &m)
 	return &m

@@ -171,7 +171,7 @@ func (s *Server) renderCharge(ch *charge) obj {
 	method := obj{"type": "card", "card": obj{"brand": "visa", "country": "NZ", "exp_month": int64(12), "exp_year": int64(2034),
 		"funding": "credit", "last4": "4242", "network": "visa"}}
 	if ch.async {
-		method = obj{"type": "au_becs_debit", "au_becs_debit": obj{"bsb_number": "000000", "last4": "3456", "fingerprint": nil, "mandate": nil}}
+		method = obj{"type": "au_becs_debit", "au_becs_debit": obj{"bsb_number": "000000", "last4": "3456", "fingerprint": nil}}
 	}
 	return obj{
 		"id": ch.id, "object": "charge", "amount": ch.amount, "amount_captured": captured, "amount_refunded": ch.refunded,

@@ -138,6 +138,6 @@ func (s *Server) renderDispute(d *dispute) obj {
 		"created": d.created, "currency": d.currency, "evidence": obj{},
 		"evidence_details":     obj{"due_by": d.created + 7*24*3600, "has_evidence": false, "past_due": false, "submission_count": int64(0)},
 		"is_charge_refundable": d.status == "warning_needs_response", "livemode": s.live, "metadata": obj{},
-		"payment_intent": s.intentRef(d.intent), "payment_method_details": nil, "reason": d.reason, "status": d.status,
+		"payment_intent": s.intentRef(d.intent), "payment_method_details": obj{"type": "card", "card": obj{"brand": "visa", "network_reason_code": "10.4"}}, "reason": d.reason, "status": d.status,
 	}
 }

@@ -6,7 +6,10 @@ import (
 	"time"
 )
 
-const payoutTakes = 24 * time.Hour // until a payout arrives
+const (
+	payoutTakes    = 24 * time.Hour // until a payout arrives
+	payoutReversal = "payout_reversal"
+)
 
 // payout sends the available balance to the bank. An automatic one can be
 // itemised: its movements carry its id.
@@ -101,7 +104,7 @@ func (s *Server) endPayout(id, status string, from ...string) error {
 			return fmt.Errorf("payout %s is %s already", id, p.status)
 		}
 		p.status = status
-		back := balanceTransaction{category: "payout_reversal", source: p.id}
+		back := balanceTransaction{category: payoutReversal, source: p.id}
 		switch status {
 		case "failed":
 			back.kind, back.description = "payout_failure", "STRIPE PAYOUT FAILURE"

@@ -14,11 +14,13 @@ var stripeTypes = map[string]func() any{
 	"charge":              func() any { return &stripego.Charge{} },
 	"credit_note":         func() any { return &stripego.CreditNote{} },
 	"customer":            func() any { return &stripego.Customer{} },
+	"dispute":             func() any { return &stripego.Dispute{} },
 	"event":               func() any { return &stripego.Event{} },
 	"invoice":             func() any { return &stripego.Invoice{} },
 	"invoiceitem":         func() any { return &stripego.InvoiceItem{} },
 	"line_item":           func() any { return &stripego.InvoiceLineItem{} },
 	"payment_intent":      func() any { return &stripego.PaymentIntent{} },
+	"payout":              func() any { return &stripego.Payout{} },
 	"refund":              func() any { return &stripego.Refund{} },
 	"webhook_endpoint":    func() any { return &stripego.WebhookEndpoint{} },
 }

@@ -49,28 +49,31 @@ func (c *cashier) play() {
 	c.invoices(customer)
 	c.drafts(customer)
 	c.payments(customer)
+	c.balance()
 	c.webhooks()
 	c.lists(begin)
 	c.lists(nil)
 }
 
-// lists read every entity, from the given cursors on, and return the next ones.
-func (c *cashier) lists(from map[connector.Entity]string) map[connector.Entity]string {
+// lists read every entity and stream, from the given cursors on, and return the
+// next ones.
+func (c *cashier) lists(from map[string]string) map[string]string {
 	c.t.Helper()
-	next := map[connector.Entity]string{}
-	for _, e := range connector.Entities() {
-		cursor := from[e]
+	next := map[string]string{}
+	for _, req := range stripePlaces() {
+		place := string(req.Entity) + " " + req.Stream
+		req.Cursor, req.PageSize = from[place], 2
 		for n := 0; ; n++ {
-			page, err := c.c.List(c.t.Context(), c.session, connector.ListRequest{Entity: e, Cursor: cursor, PageSize: 2})
+			page, err := c.c.List(c.t.Context(), c.session, req)
 			c.must(err)
-			if cursor = page.Next; !page.More {
+			if req.Cursor = page.Next; !page.More {
 				break
 			}
 			if n == pagesMax*pagesMax {
-				c.t.Fatalf("list %s does not end", e)
+				c.t.Fatalf("list %s does not end", place)
 			}
 		}
-		next[e] = cursor
+		next[place] = req.Cursor
 	}
 	return next
 }

@@ -70,6 +70,20 @@ var stripeRequests = []string{
 	"GET /v1/refunds/{id}?expand[]",
 	"POST /v1/refunds",
 
+	"GET /v1/balance_transactions?created[lt],limit", // spans of time, days
+	"GET /v1/balance_transactions?created[gte],created[lt],limit",
+	"GET /v1/balance_transactions?created[gte],created[lt],limit,starting_after",
+	"GET /v1/balance_transactions?created[gte],created[lt],currency,limit", // one day
+	"GET /v1/balance_transactions?created[gte],created[lt],currency,limit,starting_after",
+	"GET /v1/balance_transactions?created[gte],limit", // none was there before
+	"GET /v1/balance_transactions?created[gte],limit,starting_after",
+	"GET /v1/balance_transactions?ending_before,limit", // what came since
+	"GET /v1/balance_transactions/{id}",
+	"GET /v1/disputes?limit",
+	"GET /v1/disputes/{id}?expand[]",
+	"GET /v1/payouts?limit",
+	"GET /v1/payouts/{id}?expand[]",
+
 	"GET /v1/events?limit", // what time is it?
 	"GET /v1/events?limit,types[]",
 	"GET /v1/events?created[gte],limit,types[]",
@@ -82,11 +96,20 @@ var stripeRequests = []string{
 	"DELETE /v1/webhook_endpoints/{id}",
 }
 
-// stripeRequestsByChance need several objects made within one second.
+// stripeRequestsByChance need several objects made within one second, or more of
+// them than the story has.
 var stripeRequestsByChance = []string{
 	"GET /v1/customers?created[gte],created[lt],limit,starting_after",
 	"GET /v1/invoices?created[gte],created[lt],limit,starting_after",
 	"GET /v1/charges?created[gte],created[lt],limit,starting_after",
+	"GET /v1/disputes?created[lt],limit",
+	"GET /v1/disputes?created[gte],created[lt],limit",
+	"GET /v1/disputes?created[gte],created[lt],limit,starting_after",
+	"GET /v1/disputes?created[gte],limit",
+	"GET /v1/payouts?created[lt],limit",
+	"GET /v1/payouts?created[gte],created[lt],limit",
+	"GET /v1/payouts?created[gte],created[lt],limit,starting_after",
+	"GET /v1/payouts?created[gte],limit",
 }
 
 // stripeExceptions are where the mock is wrong about the service, or the stand-in
