@@ -18,15 +18,17 @@ import (
 // each movement stands once, and the account holds what has moved.
 func TestMovementsUnderFaults(t *testing.T) {
 	t.Parallel()
+	w := newWorld(t, xero.Config{DayLimit: 1_000_000, MinuteLimit: 1_000_000})
+	w.session.Settings["calls_per_minute"], w.session.Settings["calls_per_day"] = "1000000", "1000000"
 	rapid.Check(t, func(rt *rapid.T) {
-		w := newWorld(t, xero.Config{DayLimit: 1_000_000})
-		held := int64(0)
+		w.s.Faults().Clear()
+		held, base := w.held(rt, "610"), w.keys
 		var writes []connector.Write
 		for i := range rapid.IntRange(1, 5).Draw(rt, "movements") {
 			kind := rapid.SampledFrom([]connector.PaymentKind{connector.PaymentFee, connector.PaymentFeeRefund, connector.PaymentDispute, connector.PaymentPayout}).Draw(rt, "kind")
 			minor := rapid.Int64Range(1, 300).Draw(rt, "minor")
 			// Marks of which one is the beginning of another.
-			write := w.movementOf(kind, "txn_0000000"+fmt.Sprint(1<<i), "1.00")
+			write := w.movementOf(kind, fmt.Sprintf("txn_%08d%d", base, 1<<i), "1.00")
 			write.Record.Payment.Amount = money.MustNew(minor, "NZD")
 			if kind == connector.PaymentFeeRefund {
 				minor = -minor
@@ -44,9 +46,8 @@ func TestMovementsUnderFaults(t *testing.T) {
 			}
 		}
 		w.settleUnder(rt, writes)
-		want := money.MustNew(held, "NZD").Decimal()
-		if got := w.s.State().Accounts["610"].Balance; got != want {
-			rt.Fatalf("the account holds %s, want %s:\n%s", got, want, w.bank())
+		if got := w.held(rt, "610"); got != held {
+			rt.Fatalf("the account holds %d minor units, want %d", got, held)
 		}
 		w.s.Faults().Clear()
 		before := w.s.Calls().Writes
@@ -62,6 +63,15 @@ func TestMovementsUnderFaults(t *testing.T) {
 			rt.Fatalf("another pass wrote %d times", n)
 		}
 	})
+}
+
+// held is what an account holds, in minor units.
+func (w *world) held(rt *rapid.T, code string) int64 {
+	a, err := money.Parse(w.s.State().Accounts[code].Balance, "NZD")
+	if err != nil {
+		rt.Fatal(err)
+	}
+	return a.Minor()
 }
 
 // settleUnder tries writes until each has an outcome, while things go wrong.
