@@ -162,7 +162,8 @@ func (b *batch) split(p *posting, bk *book, missing money.Amount) (parts, bool, 
 	}
 	if plan.surplus.Sign() > 0 && !p.account.keptIn(bk.currency, b.org) {
 		// A bank transaction is in the currency of its account.
-		p.conflict("choose a clearing account in "+string(bk.currency)+", or enter the receipt in Xero by hand with the reference "+p.mark,
+		p.conflict("refund what is too much in the payment service, or keep it; in Xero, enter by hand with the reference "+p.mark+
+			" what was due as a payment on the invoice, and the rest as an overpayment in the account's currency, and run the work again",
 			"%s more than invoice %s has due cannot be posted: account %s is in another currency", plan.surplus, bk.inv.InvoiceNumber, p.account.Name)
 		return parts{}, false, nil
 	}
@@ -198,23 +199,52 @@ func (b *batch) alreadyThere(ctx context.Context, p *posting, bk *book) (money.A
 		p.effect("payment", r.PaymentID, amount)
 		id = r.PaymentID
 	}
+	over, overID, err := p.overpaid(bk)
+	if id == "" {
+		id = overID
+	}
+	if p.settled() { // by a person, who has decided about the whole receipt
+		p.out.ID = strings.ToLower(id)
+	}
+	if err != nil || p.settled() {
+		return total, err
+	}
+	if total, err = total.Add(over); err != nil {
+		return total, err
+	}
+	return b.compare(ctx, p, total, id)
+}
+
+// overpaid sums the overpayments under the mark and names the first. The service
+// keeps one in the currency of its bank account: one in another currency than the
+// invoice's was entered by a person, and settles the posting.
+func (p *posting) overpaid(bk *book) (money.Amount, string, error) {
+	total, id := money.Zero(bk.currency), ""
 	for _, o := range bk.over {
 		if o.Reference != p.mark {
 			continue
 		}
-		amount, err := bk.amount(o.Total)
-		if err == nil {
-			total, err = total.Add(amount)
-		}
+		c, err := currencyOf(o.CurrencyCode)
 		if err != nil {
-			return total, unreadable(opPost, "overpayment "+o.Reference, o.OverpaymentID, err)
+			return total, id, unreadable(opPost, "overpayment "+o.Reference, o.OverpaymentID, err)
+		}
+		amount, err := o.Total.amount(c)
+		if err != nil {
+			return total, id, unreadable(opPost, "overpayment "+o.Reference, o.OverpaymentID, err)
 		}
 		p.effect("overpayment", o.OverpaymentID, amount)
 		if id == "" {
 			id = o.OverpaymentID
 		}
+		if c != bk.currency {
+			p.settle(connector.Unchanged, id, "a person booked it, what was too much in "+string(c))
+			return total, id, nil
+		}
+		if total, err = total.Add(amount); err != nil {
+			return total, id, err
+		}
 	}
-	return b.compare(ctx, p, total, id)
+	return total, id, nil
 }
 
 // compare says what is missing after total was found under id.

@@ -260,6 +260,37 @@ func TestReceiptAdoptsInTheClearingAccountOnly(t *testing.T) {
 	}
 }
 
+// What is too much in another currency than the account's cannot be posted. What a
+// person books of it under the mark settles it.
+func TestReceiptInAnotherCurrencyIsSettledByHand(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, xero.Config{})
+	lines := []xero.LineInput{{Description: "Work", UnitAmount: "100.00", Tax: "NONE"}}
+	inv := w.invoiceOf(xero.InvoiceInput{Contact: "Ridgeway University", Currency: "EUR", Lines: lines})
+	other := w.invoiceOf(xero.InvoiceInput{Contact: "Ridgeway University", Currency: "NZD", Lines: lines})
+	if _, err := w.s.PayInvoice(inv.Number, xero.PaymentDetails{Amount: "30.00"}); err != nil {
+		t.Fatal(err)
+	}
+	write := w.receipt(inv, "ch_00000001", "100.00")
+	write.Record.Payment.Amount = money.MustNew(10000, "EUR")
+	out := w.pay(write)[0]
+	w.expect(out, "conflict")
+	if !strings.Contains(out.Err.Message, "30.00 EUR more than invoice "+inv.Number+" has due") || !strings.Contains(out.Err.Remedy, "with the reference ch_00000001") {
+		t.Errorf("%s (%s)", out.Err.Message, out.Err.Remedy)
+	}
+	if _, err := w.s.PayInvoice(inv.Number, xero.PaymentDetails{Account: "610", Reference: "ch_00000001 by hand"}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.s.OverpayInvoice(other.Number, xero.ReceivedDetails{Amount: "54.00", Account: "610", Reference: "ch_00000001"}); err != nil {
+		t.Fatal(err)
+	}
+	out = w.pay(again(write))[0]
+	w.expect(out, "unchanged")
+	if i := slices.IndexFunc(w.s.Payments(), func(p xero.Payment) bool { return p.PaymentID == out.ID }); i < 0 {
+		t.Errorf("the receipt is %q, which is no payment", out.ID)
+	}
+}
+
 // A person who unlocks the period and runs the work again is not told once more
 // that it is locked.
 func TestReceiptAfterThePeriodWasUnlocked(t *testing.T) {
