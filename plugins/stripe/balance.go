@@ -105,6 +105,9 @@ func movementsOf(stream string) *feed {
 			rows := make([]row, len(all))
 			for i, bt := range all {
 				rows[i] = row{id: bt.ID, created: bt.Created}
+				if slices.Contains(l.cur.Recent, bt.ID) {
+					continue
+				}
 				if id, err := l.cn.idIn(ctx, stream, bt); err != nil {
 					return nil, false, ex, err
 				} else if id != "" {

@@ -43,11 +43,11 @@ func (c *Connector) Check(ctx context.Context, s *connector.Session, req connect
 		return connector.CheckResult{}, err
 	}
 	if len(more) > 0 {
-		out.Notes = append(out.Notes, "optional, for payouts and disputes: the key lacks "+strings.Join(more, ", "))
+		out.Notes = append(out.Notes, "optional, for payouts: the key lacks "+strings.Join(more, ", "))
 	}
 	out.Choices = []connector.Account{out.Account}
 	if cn.full {
-		out.Excess = []string{"full access: a restricted key (rk_…) with read and write for customers, invoices, credit notes, payment intents and webhook endpoints, and read for charges, refunds, balance transactions and events is enough; payouts and disputes where the recipe books them"}
+		out.Excess = []string{"full access: a restricted key (rk_…) with read and write for customers, invoices, credit notes, payment intents and webhook endpoints, and read for charges, refunds, disputes, balance transactions and events is enough; payouts too where the recipe books them"}
 	}
 	return out, nil
 }
@@ -123,17 +123,12 @@ func refused(ctx context.Context, probes []func(context.Context) error) ([]strin
 
 func one() stripe.ListParams { return stripe.ListParams{Limit: stripe.Int64(1)} }
 
-// streamProbes are those of resources that only some recipes need. Fees and
-// adjustments are read as balance transactions, which every recipe needs.
+// streamProbes are those of resources that only some recipes need.
 func (cn *conn) streamProbes() []func(context.Context) error {
 	return []func(context.Context) error{
 		func(ctx context.Context) error {
 			p := &stripe.PayoutListParams{ListParams: one()}
 			return probeList(ctx, &p.ListParams, func() *stripe.Iter { return cn.api.Payouts.List(p).Iter })
-		},
-		func(ctx context.Context) error {
-			p := &stripe.DisputeListParams{ListParams: one()}
-			return probeList(ctx, &p.ListParams, func() *stripe.Iter { return cn.api.Disputes.List(p).Iter })
 		},
 	}
 }
@@ -168,6 +163,10 @@ func (cn *conn) probes() []func(context.Context) error {
 		func(ctx context.Context) error {
 			p := &stripe.BalanceTransactionListParams{ListParams: one()}
 			return probeList(ctx, &p.ListParams, func() *stripe.Iter { return cn.api.BalanceTransactions.List(p).Iter })
+		},
+		func(ctx context.Context) error {
+			p := &stripe.DisputeListParams{ListParams: one()}
+			return probeList(ctx, &p.ListParams, func() *stripe.Iter { return cn.api.Disputes.List(p).Iter })
 		},
 		func(ctx context.Context) error {
 			p := &stripe.EventListParams{ListParams: one()}

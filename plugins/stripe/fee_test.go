@@ -227,3 +227,20 @@ func TestWhatALateFailureLeaves(t *testing.T) {
 		t.Errorf("left (-want +got):\n%s", diff)
 	}
 }
+
+// What was looked into once is not looked into again at each poll while it is
+// recent.
+func TestRecentReversalsAreReadOnce(t *testing.T) {
+	b := newBench(t)
+	b.charge(1000, "nzd")
+	f := b.stream(streamAdjustments, 10)
+	f.all(nil)
+	re, err := b.srv.Refund(b.charge(1000, "nzd"), 500, "failed_later")
+	b.must(err)
+	b.must(b.srv.FailRefund(re))
+	f.all(nil)
+	b.srv.ResetCalls()
+	if got := f.all(nil); len(got) > 0 || b.srv.Calls().Total != 1 {
+		t.Errorf("a quiet poll: %v, %+v", ids(got), b.srv.Calls())
+	}
+}
