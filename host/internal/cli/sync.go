@@ -32,7 +32,10 @@ func (c *command) syncCommand() *cobra.Command {
 		Use:   "sync --recipe NAME[,NAME…]",
 		Short: "One pass without a server: list what changed, work until nothing is due, exit",
 		Long: `List what changed on both sides since the last pass, work until nothing is due,
-and exit: 0 when everything is in step, 3 when something needs a person.`,
+and exit: 0 when everything is in step, 3 when something needs a person.
+
+With --dry-run nothing is written: see what would be, and which contacts would be
+linked, made, or left to a person because they cannot be told apart (exit 3).`,
 		Example: `  ml-connector sync --recipe xero-stripe --param clearing_account=610
   ml-connector sync --recipe xero-stripe --param clearing_account=610 --dry-run
   ml-connector sync --recipe xero-stripe --param clearing_account=610 --since 2026-09-01T00:00:00Z`,
@@ -210,21 +213,5 @@ func (c *command) report(ctx context.Context, e *flow.Engine, before flow.Totals
 		c.say("see: ml-connector failures list")
 		return errPerson
 	}
-	return nil
-}
-
-// preview prints what a pass would write.
-func (c *command) preview(ctx context.Context, e *flow.Engine, since time.Time) error {
-	wishes, err := e.Preview(ctx, since)
-	if err != nil {
-		return withRemedy(err)
-	}
-	if c.set.json {
-		return c.printJSON(wishes)
-	}
-	for _, w := range wishes {
-		c.printf("%s\n", w)
-	}
-	c.printf("%d writes; nothing was written\n", flow.CountWrites(wishes))
 	return nil
 }

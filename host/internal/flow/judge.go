@@ -29,6 +29,14 @@ type verdict struct {
 	among  []candidate // the records that a person must tell apart, itself included
 }
 
+// likeness is why two contacts are the same, for people.
+func likeness(why connector.MatchWhy) string {
+	if why == connector.MatchMark {
+		return "it bears our mark"
+	}
+	return "the same " + string(why)
+}
+
 // candidate is one of several records that may be the same.
 type candidate struct {
 	ref   Ref
@@ -222,14 +230,14 @@ func (r *run) join(ctx context.Context, in recipe.Input, want recipe.Want, v ver
 				return errOvertaken
 			}
 		}
-		why := fmt.Sprintf("adopted: the same %s", v.why)
+		why := "adopted: " + likeness(v.why)
 		if err := r.storeLink(ctx, tx, r.w.Recipe, r.w.Source, to, in.Record.Contact.Name, why, connector.Outcome{}, 0); err != nil {
 			return err
 		}
 		if err := known.store(ctx, tx, r.w.Recipe, r.w.Source, to); err != nil {
 			return err
 		}
-		if err := r.append(ctx, tx, audit.Entry{Kind: audit.KindLink, Target: to.String(), Outcome: "linked", Reason: "the same " + string(v.why)}); err != nil {
+		if err := r.append(ctx, tx, audit.Entry{Kind: audit.KindLink, Target: to.String(), Outcome: "linked", Reason: likeness(v.why)}); err != nil {
 			return err
 		}
 		if !gaps {

@@ -96,12 +96,12 @@ func TestPreviewWritesNothing(t *testing.T) {
 	for i := range fakePageSize { // a second page
 		w.a.put(invoice("d"+keyOf(i), "c1", connector.InvoiceDraft))
 	}
-	tables := []string{"work", "cursor", "event", "intent", "link", "audit_entry", "river_job"}
-	wishes, err := h.eng.Preview(t.Context(), time.Time{})
+	tables := []string{"work", "cursor", "event", "intent", "link", "audit_entry", "river_job", "roster"}
+	seen, err := h.eng.Preview(t.Context(), time.Time{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	actions := map[string]string{}
+	wishes, actions := seen.Wishes, map[string]string{}
 	for _, x := range wishes {
 		actions[x.Source] = x.Action
 	}
@@ -129,9 +129,9 @@ func TestPreviewWritesNothing(t *testing.T) {
 	}
 	h.start()
 	h.settle()
-	wishes, err = h.eng.Preview(t.Context(), time.Unix(0, 0))
-	if err != nil || CountWrites(wishes) != 0 {
-		t.Errorf("after a run: %d writes are previewed, %v", CountWrites(wishes), err)
+	seen, err = h.eng.Preview(t.Context(), time.Unix(0, 0))
+	if err != nil || CountWrites(seen.Wishes) != 0 {
+		t.Errorf("after a run: %d writes are previewed, %v", CountWrites(seen.Wishes), err)
 	}
 }
 

@@ -112,3 +112,13 @@ func (both sides) similar(_ context.Context, at, _ lane, want *connector.Contact
 	slices.SortFunc(out, func(x, y listed) int { return strings.Compare(x.rec.ID, y.rec.ID) })
 	return out[:min(len(out), similarMax)], nil
 }
+
+// get returns a record of either side, or nil.
+func (both sides) get(ref Ref) *connector.Record {
+	for _, s := range both {
+		if i, ok := s.byID[ref.ID]; ok && s.at == (lane{ref.Connection, ref.Entity}) {
+			return &s.all[i].rec
+		}
+	}
+	return nil
+}
