@@ -117,6 +117,7 @@ func (s *Server) controlPeople(mux *http.ServeMux) {
 		Name        *string           `json:"name"`
 		Email       *string           `json:"email"`
 		Phone       *string           `json:"phone"`
+		City        *string           `json:"city"` // of the address
 		Description *string           `json:"description"`
 		Metadata    map[string]string `json:"metadata"`
 		Balance     *int64            `json:"balance"`
@@ -127,7 +128,7 @@ func (s *Server) controlPeople(mux *http.ServeMux) {
 		} `json:"discount"`
 	}
 	apply := func(id string, in fields) (any, error) {
-		f := CustomerFields{Name: in.Name, Email: in.Email, Phone: in.Phone, Description: in.Description, Metadata: in.Metadata, Balance: in.Balance}
+		f := CustomerFields{Name: in.Name, Email: in.Email, Phone: in.Phone, City: in.City, Description: in.Description, Metadata: in.Metadata, Balance: in.Balance}
 		var err error
 		if id == "" {
 			id, err = s.CreateCustomer(f)
@@ -141,6 +142,7 @@ func (s *Server) controlPeople(mux *http.ServeMux) {
 	}
 	control(mux, "POST /_stripe/customers", apply)
 	control(mux, "POST /_stripe/customers/{id}", apply)
+	control(mux, "POST /_stripe/customers/{id}/delete", func(id string, _ struct{}) (any, error) { return obj{"customer": id}, s.DeleteCustomer(id) })
 	control(mux, "DELETE /_stripe/customers/{id}", func(id string, _ struct{}) (any, error) { return obj{"customer": id}, s.DeleteCustomer(id) })
 	for verb, f := range map[string]func(string) error{"void": s.VoidInvoice, "mark_uncollectible": s.MarkUncollectible, "pay_out_of_band": s.PayOutOfBand} {
 		control(mux, "POST /_stripe/invoices/{id}/"+verb, func(id string, _ struct{}) (any, error) { return obj{"invoice": id}, f(id) })

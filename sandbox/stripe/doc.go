@@ -20,7 +20,7 @@
 //	POST payouts {"currency", "amount", "pending", "debit"}, payouts/{id}/pay, /fail, /cancel
 //	POST fees {"amount", "currency", "description"}, adjustments {… "type": "topup"}: balance transactions of their own
 //	POST rates/{currency} {"num", "den"}: what it is worth from now on
-//	POST customers, customers/{id} {"name", "email", "phone", "metadata", "balance", "discount", …}; DELETE customers/{id}
+//	POST customers, customers/{id} {"name", "email", "phone", "city", "metadata", "balance", "discount", …}; POST customers/{id}/delete, or DELETE customers/{id}
 //	POST faults (a [sandbox.Fault], or kind "status_after": done, then an error); DELETE faults
 //	POST webhooks {"url", "secret", "events", "mode": "normal|off|hold|twice", "release": "forward|reverse"}
 //	POST behaviour {"delay_balance", "twin_events", "return_fees"}, clock {"advance": "24h"}, reset-calls

@@ -12,6 +12,7 @@ import (
 // it is; an empty string clears.
 type CustomerFields struct {
 	Name, Email, Phone, Description *string
+	City                            *string           // of the address; the rest of it stays
 	Metadata                        map[string]string // merged; an empty value removes the key
 	Balance                         *int64            // minor units; negative is credit
 }
@@ -31,6 +32,14 @@ func (f CustomerFields) apply(x *customer) error {
 			return fmt.Errorf("%s is longer than %d characters", in.name, in.max)
 		}
 		*in.to = *in.from
+	}
+	if f.City != nil {
+		a := address{}
+		if x.address != nil {
+			a = *x.address
+		}
+		a.city = *f.City
+		x.address = &a
 	}
 	if x.email != "" && !looksLikeEmail(x.email) {
 		return fmt.Errorf("%q is no email address", x.email)

@@ -339,6 +339,8 @@ type ContactInput struct {
 	EmailAddress    string `json:"email_address"`
 	ContactNumber   string `json:"contact_number"`
 	DefaultCurrency string `json:"default_currency"`
+	Phone           string `json:"phone"` // the default number, whole
+	City            string `json:"city"`  // of the postal address
 }
 
 func (in ContactInput) patch() contactPatch {
@@ -348,7 +350,14 @@ func (in ContactInput) patch() contactPatch {
 		}
 		return &s
 	}
-	return contactPatch{name: opt(in.Name), first: opt(in.FirstName), last: opt(in.LastName), email: opt(in.EmailAddress),
+	var phones, addresses []object
+	if in.Phone != "" {
+		phones = []object{{"PhoneType": "DEFAULT", "PhoneNumber": in.Phone}}
+	}
+	if in.City != "" {
+		addresses = []object{{"AddressType": "POBOX", "City": in.City}}
+	}
+	return contactPatch{phones: phones, addresses: addresses, name: opt(in.Name), first: opt(in.FirstName), last: opt(in.LastName), email: opt(in.EmailAddress),
 		number: opt(in.ContactNumber), currency: opt(in.DefaultCurrency)}
 }
 
@@ -365,6 +374,38 @@ func (s *Server) EditContact(id string, in ContactInput) (Contact, error) {
 // ArchiveContact is a person archiving a contact.
 func (s *Server) ArchiveContact(id string) (Contact, error) {
 	return s.changeContact(id, contactPatch{status: "ARCHIVED"})
+}
+
+// RestoreContact is a person bringing an archived contact back, which only the
+// website can.
+func (s *Server) RestoreContact(id string) (Contact, error) {
+	var out Contact
+	err := s.locked(func() error {
+		x := s.contacts.get(id)
+		if x == nil || !x.archived {
+			return fmt.Errorf("no archived contact %q", id)
+		}
+		if s.contactByName(x.name, false) != nil {
+			return refuse("The contact name %s is already assigned to another contact. The contact name must be unique across all active contacts.", x.name)
+		}
+		keep(s, x)
+		x.archived, x.mergedInto, x.updated = false, "", s.now()
+		s.tell("CONTACT", "UPDATE", x.id, nil)
+		out = x.report()
+		return nil
+	})
+	return out, err
+}
+
+// part is a field of the part of a type; empty when there is none.
+func part(parts []object, typeName, of, name string) string {
+	for _, p := range parts {
+		if p[typeName] == of {
+			text, _ := p[name].(string)
+			return text
+		}
+	}
+	return ""
 }
 
 func (s *Server) changeContact(id string, p contactPatch) (Contact, error) {

@@ -41,6 +41,7 @@ func (s *Server) control() http.Handler {
 	lever(mux, "contacts", func(_ *http.Request, in ContactInput) (any, error) { return s.CreateContact(in) })
 	lever(mux, "contacts/{id}", func(r *http.Request, in ContactInput) (any, error) { return s.EditContact(r.PathValue("id"), in) })
 	lever(mux, "contacts/{id}/archive", func(r *http.Request, _ struct{}) (any, error) { return s.ArchiveContact(r.PathValue("id")) })
+	lever(mux, "contacts/{id}/restore", func(r *http.Request, _ struct{}) (any, error) { return s.RestoreContact(r.PathValue("id")) })
 	lever(mux, "contacts/{id}/merge", s.controlMerge)
 	lever(mux, "invoices", func(_ *http.Request, in InvoiceInput) (any, error) { return s.CreateInvoice(in) })
 	lever(mux, "invoices/{ref}/edit", func(r *http.Request, in InvoiceInput) (any, error) { return s.EditInvoice(r.PathValue("ref"), in) })

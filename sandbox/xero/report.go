@@ -14,6 +14,8 @@ type Contact struct {
 	EmailAddress  string    `json:"email_address"`
 	ContactNumber string    `json:"contact_number"`
 	Status        string    `json:"status"`
+	Phone         string    `json:"phone"`
+	City          string    `json:"city"`
 	MergedInto    string    `json:"merged_into,omitempty"`
 	Updated       time.Time `json:"updated"`
 }
@@ -75,6 +77,7 @@ type Credit struct {
 
 func (x *contact) report() Contact {
 	return Contact{ContactID: x.id, Name: x.name, EmailAddress: x.email, ContactNumber: x.number, Status: x.status(),
+		Phone: part(x.phones, "PhoneType", "DEFAULT", "PhoneNumber"), City: part(x.addresses, "AddressType", "POBOX", "City"),
 		MergedInto: x.mergedInto, Updated: x.updated}
 }
 

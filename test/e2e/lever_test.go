@@ -34,6 +34,7 @@ var xeroLevers = map[string]lever{
 	"contact":         {path: "contacts", fields: []string{"name", "email_address"}, optional: 1},
 	"edit-contact":    {path: "contacts/{}"},
 	"archive":         {path: "contacts/{}/archive"},
+	"restore":         {path: "contacts/{}/restore"},
 	"invoice":         {path: "invoices", fields: []string{"number", "contact", "lines"}},
 	"edit":            {path: "invoices/{}/edit", fields: []string{"lines"}},
 	"bill":            {path: "invoices", fields: []string{"number", "contact", billField}},
@@ -70,6 +71,7 @@ var xeroLevers = map[string]lever{
 var stripeLevers = map[string]lever{
 	"customer":       {path: "customers", fields: []string{"name", "email"}},
 	"edit-customer":  {path: "customers/{}"},
+	"drop-customer":  {path: "customers/{}/delete"},
 	"pay":            {path: "invoices/{}/pay", fields: []string{"outcome"}, optional: 1},
 	"pay-early":      {path: "invoices/{}/pay", fields: []string{"outcome"}, optional: 1},
 	"settle":         {path: "invoices/{}/settle", fields: []string{"outcome"}, optional: 1},
