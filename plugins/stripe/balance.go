@@ -96,10 +96,10 @@ const movementsOverlap = 10 * time.Minute
 func movementsOf(stream string) *feed {
 	return &feed{
 		op: opMovements, overlap: int64(movementsOverlap / time.Second),
-		read: func(ctx context.Context, l *lister, lp stripe.ListParams, from int64) ([]row, bool, *exchange, error) {
+		read: func(ctx context.Context, l *lister, lp stripe.ListParams, from, to int64) ([]row, bool, *exchange, error) {
 			p := &stripe.BalanceTransactionListParams{ListParams: lp}
-			if from > 0 {
-				p.CreatedRange = span(from, 0)
+			if from > 0 || to > 0 {
+				p.CreatedRange = span(from, to)
 			}
 			all, more, ex, err := l.cn.movements(ctx, p)
 			rows := make([]row, len(all))

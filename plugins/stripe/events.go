@@ -22,10 +22,10 @@ func eventsOf(types ...[]string) *feed {
 	all := slices.Concat(types...)
 	return &feed{
 		op: op, kept: int64(eventsKept / time.Second), overlap: int64(eventsOverlap / time.Second),
-		read: func(ctx context.Context, l *lister, lp stripe.ListParams, from int64) ([]row, bool, *exchange, error) {
+		read: func(ctx context.Context, l *lister, lp stripe.ListParams, from, to int64) ([]row, bool, *exchange, error) {
 			p := &stripe.EventListParams{ListParams: lp, Types: stripe.StringSlice(all)}
-			if from > 0 {
-				p.CreatedRange = span(from, 0)
+			if from > 0 || to > 0 {
+				p.CreatedRange = span(from, to)
 			}
 			events, more, ex, err := list[*stripe.Event](ctx, op, &p.ListParams, func() *stripe.Iter {
 				return l.cn.api.Events.List(p).Iter

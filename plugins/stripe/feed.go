@@ -24,7 +24,7 @@ type feed struct {
 	kept int64 // seconds
 	// overlap is read again: a row may appear a little later than its time says.
 	overlap int64 // seconds
-	read    func(ctx context.Context, l *lister, p stripe.ListParams, from int64) ([]row, bool, *exchange, error)
+	read    func(ctx context.Context, l *lister, p stripe.ListParams, from, to int64) ([]row, bool, *exchange, error)
 }
 
 // row is one line of a feed.
@@ -34,13 +34,21 @@ type row struct {
 	touches []touch
 }
 
-// setMark remembers the newest row before a backfill begins.
+// setMark remembers the newest row before a backfill begins. Where the rows are
+// what is listed, and not only tell of it, it is the newest that is old enough for
+// nothing to appear before it: a late one may be too late for the backfill.
 func (l *lister) setMark(ctx context.Context) error {
-	rows, _, ex, err := l.src.feed.read(ctx, l, listParams("", 1), 0)
+	feed := l.src.feed
+	rows, _, ex, err := feed.read(ctx, l, listParams("", 1), 0, 0)
 	if err != nil {
 		return err
 	}
 	l.cur.Seen = l.clock(ex, rows)
+	if old := l.cur.Seen - feed.overlap; feed.kept == 0 && len(rows) > 0 && rows[0].created > old {
+		if rows, _, _, err = feed.read(ctx, l, listParams("", 1), 0, old); err != nil {
+			return err
+		}
+	}
 	if len(rows) > 0 {
 		l.cur.Last, l.cur.LastAt = rows[0].id, rows[0].created
 	}
@@ -98,7 +106,7 @@ func (l *lister) follow(ctx context.Context) ([]found, bool, error) {
 func (l *lister) rowsAfter(ctx context.Context, mark string) ([]row, bool, *exchange, error) {
 	p := listParams("", l.rowsLimit())
 	p.EndingBefore = stripe.String(mark)
-	return l.src.feed.read(ctx, l, p, 0)
+	return l.src.feed.read(ctx, l, p, 0, 0)
 }
 
 // rowsLimit leaves room in a page of rows for those that are known already.
@@ -113,7 +121,7 @@ func (l *lister) firstRows(ctx context.Context, _ string) ([]row, bool, *exchang
 		from = max(1, l.cur.Since)
 	}
 	for page := range oldestPages {
-		rows, more, ex, err := feed.read(ctx, l, p, from)
+		rows, more, ex, err := feed.read(ctx, l, p, from, 0)
 		if err != nil || !more || len(rows) == 0 {
 			slices.Reverse(rows)
 			return rows, page > 0, ex, err
@@ -171,13 +179,14 @@ func (l *lister) fold(rows []row) (out []found, used int) {
 
 // advance moves the mark over the rows that are old enough for nothing to appear
 // before them any more, and remembers the others: the next poll reads them again,
-// so that one which appears late, or within the same second, is not missed. What
-// is remembered is bounded: in a rush the mark follows closer.
+// so that one which appears late, or within the same second, is not missed. It
+// stays as long as rows before it were too young when they were read. What is
+// remembered is bounded: in a rush the mark follows closer.
 func (l *lister) advance(done []row, more bool, now int64) {
 	cur := l.cur
-	settled := 0
+	settled, waits := 0, cur.At != "" && len(cur.Recent) > 0
 	for i, r := range done {
-		if r.created <= now-l.src.feed.overlap {
+		if !waits && r.created <= now-l.src.feed.overlap {
 			cur.Last, cur.LastAt, settled = r.id, r.created, i+1
 		}
 	}
