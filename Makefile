@@ -37,6 +37,8 @@ RACE := $(if $(CC_FOUND),-race)
 
 TEST_TIMEOUT := 15m
 FUZZ_TIME := 20s
+HISTORIES := 2000
+SEED = $(shell date +%s)
 
 .PHONY: help
 help: ## list the targets
@@ -73,6 +75,12 @@ proof: ## hold the connectors against Xero's and Stripe's documents, mock and cl
 	@XERO_OPENAPI="$(abspath $(XERO_OPENAPI))" STRIPE_MOCK="$(STRIPE_MOCK)" STRIPE_OPENAPI="$(dir $(STRIPE_MOCK))spec3.json" \
 		NPM_PROOF="$$([ -f $(NPM_CLIENTS)/installed ] && echo 1)" NPM_CLIENTS="$(NPM_CLIENTS)" \
 		go test -json $(RACE) -count=1 -timeout 5m ./test/proof | go run ./test/summary -v
+
+# SEED=N plays the same histories again; a failed one says which seed is its own.
+.PHONY: model
+model: ## 2,000 random histories of business, each proved (SEED, HISTORIES)
+	go test -count=1 -timeout $(TEST_TIMEOUT) -run '^TestModel$$' -v ./host/internal/cli \
+		-model.histories $(HISTORIES) -model.seed $(SEED)
 
 .PHONY: lint
 lint: $(GOLANGCI_LINT) ## golangci-lint, as set in .golangci.yml

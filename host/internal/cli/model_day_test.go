@@ -59,7 +59,10 @@ func (w *modelWorld) play(stories []story, name string, counts map[string]int) (
 	if err := w.evening(ctx, plays); err != nil {
 		return plays, err
 	}
-	if err := w.prove(plays, counts); err != nil {
+	if w.sabotage != nil {
+		w.sabotage(plays)
+	}
+	if err := w.prove(plays, counts); err != nil || w.sabotage != nil {
 		return plays, err
 	}
 	return plays, w.secondPass(ctx, plays)

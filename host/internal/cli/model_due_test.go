@@ -41,11 +41,11 @@ func (p *billProof) due() {
 	switch {
 	case p.unreadable() != "":
 		p.wanted[k] = p.unreadable()
+	case p.waiting > 0 && asked == 0: // a charge has paid it; a person must say where it belongs
+		p.count("invoice paid by a charge that is with a person")
 	case p.unbillable(wanted, exact) != "":
 		p.wanted[k] = p.unbillable(wanted, exact)
 	case asked == wanted:
-	case p.waiting > 0 && asked == 0: // a charge has paid it; a person must say where it belongs
-		p.count("invoice paid by a charge that is with a person")
 	default:
 		p.fault("%s: %d is due in Xero (%s), %d is open in Stripe", p.b.number, wanted, p.in.Status, asked)
 	}

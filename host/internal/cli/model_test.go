@@ -32,15 +32,17 @@ type campaign struct {
 	plugins string
 	counts  map[string]int
 	worlds  int
+	told    int // failed histories
 }
 
 // TestModel plays random histories of business through the whole product and
-// proves each of them.
+// proves each of them, after it has shown that the proof can fail.
 //
-//	go test ./host/internal/cli -run TestModel -model.histories 2000 -v
+//	go test ./host/internal/cli -run TestModel -v -model.histories 2000 -model.seed 7
 func TestModel(t *testing.T) {
-	t.Logf("histories of -model.seed %d", *modelSeed)
 	c := &campaign{t: t, plugins: buildPlugins(t), counts: map[string]int{}}
+	t.Run("the proof can fail", c.spoil)
+	t.Logf("histories of -model.seed %d", *modelSeed)
 	began := time.Now()
 	played := 0
 	for played < *modelHistories && !t.Failed() {
@@ -113,10 +115,27 @@ func (c *campaign) world(seed, n int) {
 	}
 	for _, p := range plays {
 		if len(p.wrong) > 0 {
-			c.t.Errorf("history of -model.seed %d -model.histories 1 -model.refunds %s, in the world of -model.seed %d -model.histories %d:\n%s\n%s",
-				p.seed, policy, seed, n, p.tale()+p.trail(), strings.Join(p.wrong, "\n"))
+			c.tell(p, policy, fmt.Sprintf("-model.seed %d -model.histories %d -model.refunds %s", seed, n, policy))
 		}
 	}
+}
+
+// tellMax is how many failed histories are told in full, and shrunk.
+const tellMax = 3
+
+// tell reports a history that the proof refused: the least of it that fails
+// alone, or all of it when it takes the other stories of its world to fail.
+func (c *campaign) tell(p *play, policy, world string) {
+	c.t.Helper()
+	if c.told++; c.told > tellMax {
+		c.t.Errorf("history of -model.seed %d, in the world of %s:\n%s", p.seed, world, strings.Join(p.wrong, "\n"))
+		return
+	}
+	if least := c.shrink(p.story, policy); least != "" {
+		c.t.Errorf("history of -model.seed %d -model.histories 1 -model.refunds %s, shrunk:\n%s", p.seed, policy, least)
+		return
+	}
+	c.t.Errorf("history of -model.seed %d fails in the world of %s, not alone:\n%s\n%s", p.seed, world, p.tale()+p.trail(), strings.Join(p.wrong, "\n"))
 }
 
 // tale tells what was planned and what really happened.

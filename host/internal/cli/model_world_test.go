@@ -47,6 +47,9 @@ type modelWorld struct {
 	mail    mailbox
 	ambush  ambush
 
+	// sabotage, if set, spoils the books before they are compared.
+	sabotage func(plays []*play)
+
 	stage     sync.Mutex       // held by who acts: the model, or a trap that springs
 	owners    map[string]*play // whose record it is, by its id
 	hours     int              // that the clock has been moved
