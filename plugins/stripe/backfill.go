@@ -68,6 +68,9 @@ func (l *lister) nextKind() {
 func (l *lister) oldestFirst(rows []object) ([]found, error) {
 	out := make([]found, 0, len(rows))
 	for _, o := range slices.Backward(rows) {
+		if l.isRowToo(o) && len(l.cur.Recent) < recentMax {
+			l.cur.Recent = append(l.cur.Recent, o.id) // the feed need not tell of it again
+		}
 		if o.skip {
 			continue
 		}
@@ -82,4 +85,9 @@ func (l *lister) oldestFirst(rows []object) ([]found, error) {
 		out = append(out, f)
 	}
 	return out, nil
+}
+
+// isRowToo reports whether an object will be among the feed's rows after the mark.
+func (l *lister) isRowToo(o object) bool {
+	return l.src.feed.kept == 0 && o.created > l.cur.Seen-l.src.feed.overlap
 }

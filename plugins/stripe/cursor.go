@@ -28,6 +28,7 @@ type cursor struct {
 	Seen   int64    `json:"seen,omitempty"`   // when rows were last read to the end, Stripe's clock
 	Recent []string `json:"recent,omitempty"` // rows after Last that are done too
 	At     string   `json:"at,omitempty"`     // there is more after this row, which is done; empty: go on at Last
+	Young  bool     `json:"young,omitempty"`  // rows between Last and At were too young for the mark to pass them
 }
 
 const cursorVersion = 1

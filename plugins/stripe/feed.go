@@ -78,7 +78,7 @@ func (cn *conn) clock(ex *exchange) int64 {
 func (l *lister) follow(ctx context.Context) ([]found, bool, error) {
 	cur, kept := l.cur, l.src.feed.kept
 	if kept > 0 && cur.Last != "" && cur.Seen-cur.LastAt > kept {
-		cur.Last, cur.LastAt, cur.Recent, cur.At = "", 0, nil, "" // nothing came since
+		cur.Last, cur.LastAt, cur.Recent, cur.At, cur.Young = "", 0, nil, "", false // nothing came since
 	}
 	mark := cmp.Or(cur.At, cur.Last)
 	read := l.rowsAfter
@@ -184,9 +184,9 @@ func (l *lister) fold(rows []row) (out []found, used int) {
 // remembered is bounded: in a rush the mark follows closer.
 func (l *lister) advance(done []row, more bool, now int64) {
 	cur := l.cur
-	settled, waits := 0, cur.At != "" && len(cur.Recent) > 0
+	settled := 0
 	for i, r := range done {
-		if !waits && r.created <= now-l.src.feed.overlap {
+		if !cur.Young && r.created <= now-l.src.feed.overlap {
 			cur.Last, cur.LastAt, settled = r.id, r.created, i+1
 		}
 	}
@@ -204,9 +204,9 @@ func (l *lister) advance(done []row, more bool, now int64) {
 	}
 	switch {
 	case !more:
-		cur.At = ""
+		cur.At, cur.Young = "", false
 	case len(done) > 0:
-		cur.At = done[len(done)-1].id
+		cur.At, cur.Young = done[len(done)-1].id, settled < len(done)
 	}
 	if !more && now-cur.Seen >= int64(seenEvery/time.Second) {
 		cur.Seen = now
