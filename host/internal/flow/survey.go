@@ -21,6 +21,7 @@ type Surveyed struct {
 	Held     string            // why it waits for a person
 	Waits    string            // for which need
 	Want     *connector.Record // set when it takes part
+	Policy   connector.Policy  // handed to the connector with Want
 	TargetID string            // linked record; empty: none
 	Target   *connector.Record // as it is now; nil: not there
 	Effects  []Effect          // what was made for it
@@ -105,7 +106,7 @@ func (r *run) survey(ctx context.Context, rec connector.Record) (Surveyed, error
 	case d.Wait != nil:
 		s.Waits = d.Wait.Needs[0].Name
 	default:
-		s.Want = &d.Want.Record
+		s.Want, s.Policy = &d.Want.Record, d.Want.Policy
 	}
 	return s, nil
 }

@@ -63,8 +63,11 @@ func paymentDifferences(want *connector.Payment, target *connector.Record, effec
 	if want.Status == connector.PaymentSucceeded && have.Status == connector.PaymentFailed {
 		return []finding{{message: fmt.Sprintf("%s moved, but its posting was deleted", want.Amount), gone: true}}
 	}
-	if want.Status == connector.PaymentFailed && have.Status == connector.PaymentSucceeded {
-		return []finding{{message: "it failed, but is still posted"}}
+	if want.Status == connector.PaymentFailed {
+		if have.Status == connector.PaymentSucceeded {
+			return []finding{{message: "it failed, but is still posted"}}
+		}
+		return nil
 	}
 	var out []finding
 	if got := posted(target, effects); got != want.Amount {

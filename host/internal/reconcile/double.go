@@ -35,13 +35,32 @@ func doublesOf(sv flow.Survey) map[string][]connector.Record {
 				others = append(others, rec)
 			}
 		}
-		// One alone is the counterpart, under another id than we know: the
-		// comparison of the two says so.
 		if ours > 0 || len(others) > 1 {
 			out[s.Ref.ID] = others
 		}
 	}
 	return out
+}
+
+// followMarks compares a payment whose posting was deleted with the one that stands
+// in its place: a posting that is edited is a new one, under the same mark.
+func followMarks(sv flow.Survey) {
+	standing := map[string][]*connector.Record{}
+	for i := range sv.Targets {
+		if rec := &sv.Targets[i]; rec.Payment != nil && counts(*rec) {
+			m := markOf(*rec, nil)
+			standing[m] = append(standing[m], rec)
+		}
+	}
+	for i := range sv.Records {
+		s := &sv.Records[i]
+		if s.Want == nil || s.Want.Payment == nil || s.TargetID == "" || s.Target != nil && counts(*s.Target) {
+			continue
+		}
+		if m := markOf(*s.Want, nil); m != "" && len(standing[m]) == 1 {
+			s.Target, s.TargetID = standing[m][0], standing[m][0].ID
+		}
+	}
 }
 
 // markNames are the names of the marks that the flow's recipe gives its targets.

@@ -76,14 +76,21 @@ func (r Report) Clean() bool { return len(r.Differences) == 0 }
 func Run(ctx context.Context, e *flow.Engine, since, now time.Time) (Report, error) {
 	rep := Report{At: now.UTC(), Differences: []Difference{}}
 	for _, recipe := range e.Recipes() {
-		for _, name := range e.Flows(recipe) {
-			sv, err := e.Survey(ctx, recipe, name, since)
-			if err != nil {
+		flows := e.Flows(recipe)
+		all := make([]flow.Survey, len(flows))
+		for i, name := range flows {
+			var err error
+			if all[i], err = e.Survey(ctx, recipe, name, since); err != nil {
 				return rep, fmt.Errorf("compare %s: %w", name, err)
 			}
+		}
+		if err := applyReversals(all); err != nil {
+			return rep, fmt.Errorf("compare %s: %w", recipe, err)
+		}
+		for i, name := range flows {
 			_, to := e.Sides(recipe, name)
 			c := &comparison{rep: &rep, recipe: recipe, flow: name, to: to, now: now}
-			if err := c.compare(sv); err != nil {
+			if err := c.compare(all[i]); err != nil {
 				return rep, fmt.Errorf("compare %s: %w", name, err)
 			}
 		}
@@ -104,6 +111,7 @@ func (c *comparison) compare(sv flow.Survey) error {
 	c.checked = Checked{Recipe: c.recipe, Flow: c.flow, Records: len(sv.Records)}
 	sums := newSums()
 	ages := newAges(c.now)
+	followMarks(sv)
 	doubles := doublesOf(sv)
 	for _, s := range sv.Records {
 		for _, d := range doubles[s.Ref.ID] {
