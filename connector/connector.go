@@ -41,6 +41,10 @@ type CheckRequest struct {
 	// CounterAccounts are accounts at the other end of what is posted: a fee's
 	// expense, a payout's bank account. Each must exist and be active.
 	CounterAccounts []string
+	// Currency is the ISO 4217 code of the money that arrives in the posting
+	// accounts; an account that cannot hold it makes Check fail likewise. Empty:
+	// not known.
+	Currency string
 }
 
 // CheckResult says who we are in the service.

@@ -50,7 +50,7 @@ func (c *Client) Tasks(ctx context.Context) (int, error) {
 
 // Check asks who we are in the service.
 func (c *Client) Check(ctx context.Context, s *connector.Session, req connector.CheckRequest) (connector.CheckResult, error) {
-	res, err := c.rpc.Check(ctx, &pb.CheckRequest{Session: sessionToWire(s), PostingAccounts: req.PostingAccounts, CounterAccounts: req.CounterAccounts})
+	res, err := c.rpc.Check(ctx, &pb.CheckRequest{Session: sessionToWire(s), PostingAccounts: req.PostingAccounts, CounterAccounts: req.CounterAccounts, Currency: req.Currency})
 	if err != nil {
 		return connector.CheckResult{}, errorOf(err, "check", connector.Unavailable)
 	}

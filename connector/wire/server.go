@@ -61,7 +61,9 @@ func (s *server) Check(ctx context.Context, req *pb.CheckRequest) (_ *pb.CheckRe
 	if err != nil {
 		return nil, statusOf(invalid(op, err), op)
 	}
-	res, err := s.c.Check(ctx, sess, connector.CheckRequest{PostingAccounts: req.GetPostingAccounts(), CounterAccounts: req.GetCounterAccounts()})
+	res, err := s.c.Check(ctx, sess, connector.CheckRequest{
+		PostingAccounts: req.GetPostingAccounts(), CounterAccounts: req.GetCounterAccounts(), Currency: req.GetCurrency(),
+	})
 	if err != nil {
 		return nil, statusOf(err, op)
 	}

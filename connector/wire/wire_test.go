@@ -191,7 +191,7 @@ func TestUsageIsReported(t *testing.T) {
 			used = append(used, u)
 		}
 	}
-	got, err := client.Check(t.Context(), &connector.Session{Connection: "books"}, connector.CheckRequest{PostingAccounts: []string{"610"}, CounterAccounts: []string{"404"}})
+	got, err := client.Check(t.Context(), &connector.Session{Connection: "books"}, connector.CheckRequest{PostingAccounts: []string{"610"}, CounterAccounts: []string{"404"}, Currency: "NZD"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -202,7 +202,7 @@ func TestUsageIsReported(t *testing.T) {
 	if diff := cmp.Diff([]connector.Usage{{Calls: 2, MinuteRemaining: 58, DayRemaining: 4999}}, used); diff != "" {
 		t.Errorf("usage (-want +got):\n%s", diff)
 	}
-	if diff := cmp.Diff(connector.CheckRequest{PostingAccounts: []string{"610"}, CounterAccounts: []string{"404"}}, c.asked); diff != "" {
+	if diff := cmp.Diff(connector.CheckRequest{PostingAccounts: []string{"610"}, CounterAccounts: []string{"404"}, Currency: "NZD"}, c.asked); diff != "" {
 		t.Errorf("request (-want +got):\n%s", diff)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/ml-connector/ml-connector/connector"
+	"github.com/ml-connector/ml-connector/money"
 )
 
 // Check implements connector.Connector.
@@ -102,9 +103,22 @@ func (a *api) checkAccounts(ctx context.Context, req connector.CheckRequest) err
 	if err != nil {
 		return err
 	}
+	org, err := a.organisation(ctx, false)
+	if err != nil {
+		return err
+	}
 	for _, name := range req.PostingAccounts {
-		if _, err := postingAccount(op, accounts, name); err != nil {
+		acc, err := postingAccount(op, accounts, name)
+		if err != nil {
 			return err
+		}
+		if c := money.Currency(req.Currency); c != "" && !acc.takes(c, org) {
+			remedy := "choose an account in " + req.Currency
+			if req.Currency != org.BaseCurrency {
+				remedy += ", or in the base currency " + org.BaseCurrency
+			}
+			return connector.Errorf(connector.Invalid, op, "account %s (%s) is in %s, and the money that arrives is in %s", name, acc.Name, acc.CurrencyCode, c).
+				WithRemedy("%s", remedy)
 		}
 	}
 	for _, name := range req.CounterAccounts {

@@ -12,12 +12,20 @@ import (
 	"github.com/ml-connector/ml-connector/sandbox/xero"
 )
 
+// usdAccount is a person adding a bank account in USD.
+func usdAccount(w *world) {
+	if _, err := w.s.AddAccount(xero.AccountInput{Code: "usd", Name: "USD Clearing", Currency: "USD"}); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
 func TestCheck(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
 		name   string
 		change func(*world)
 		posts  []string
+		money  string // the currency that arrives
 		want   string // kind of the error; "": none
 		says   string
 	}{
@@ -26,6 +34,10 @@ func TestCheck(t *testing.T) {
 		{name: "an account that cannot be paid into", posts: []string{"200"}, want: "invalid", says: "cannot receive payments"},
 		{name: "an unknown account", posts: []string{"61O"}, want: "invalid", says: "no account"},
 		{name: "an archived account", posts: []string{"610"}, change: func(w *world) { _ = w.s.ArchiveAccount("610") }, want: "invalid", says: "archived"},
+		{name: "an account of the money's currency", posts: []string{"usd"}, change: usdAccount, money: "USD"},
+		{name: "an account of the base currency", posts: []string{"610"}, money: "USD"},
+		{name: "an account of another currency", posts: []string{"usd"}, change: usdAccount, money: "NZD", want: "invalid", says: "account usd (USD Clearing) is in USD, and the money that arrives is in NZD"},
+		{name: "an account of another currency, nobody knows the money's", posts: []string{"usd"}, change: usdAccount},
 		{name: "another organisation", change: func(w *world) { w.session.AccountID = "5d1c6a1e-0000-4000-8000-000000000000" }, want: "auth", says: "does not cover"},
 		{name: "bound to another one than named", change: func(w *world) { w.session.Settings["tenant_id"] = "5d1c6a1e-0000-4000-8000-000000000000" }, want: "auth", says: "bound to"},
 		{name: "disconnected", change: func(w *world) { w.s.DisconnectTenant() }, want: "auth", says: "no organisation"},
@@ -40,7 +52,7 @@ func TestCheck(t *testing.T) {
 			if tt.change != nil {
 				tt.change(w)
 			}
-			got, err := w.x.Check(context.Background(), w.session, connector.CheckRequest{PostingAccounts: tt.posts})
+			got, err := w.x.Check(context.Background(), w.session, connector.CheckRequest{PostingAccounts: tt.posts, Currency: tt.money})
 			if tt.want != "" {
 				if kind := kindOf(t, err).String(); kind != tt.want || !strings.Contains(err.Error(), tt.says) {
 					t.Errorf("%s: %v", kind, err)

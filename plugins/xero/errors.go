@@ -141,6 +141,7 @@ var knownRefusals = []struct {
 	{"payments within a batch cannot be deleted", connector.Conflict, "delete the batch payment in Xero"},
 	{textLockDate, connector.Conflict, "move the lock date in Xero, or let the recipe use the next open day"},
 	{textNameTaken, connector.Conflict, "rename one of the two contacts in Xero"},
+	{textAccountArchived, connector.Conflict, "restore the account in Xero (Accounting, Chart of accounts, Archive), or choose another one, and run the work again"},
 	{"archived", connector.Conflict, "restore the contact in Xero (Contacts, Archived, Restore) and run the work again"},
 	{"invoice not of valid status for modification", connector.Conflict, "the document can no longer be changed: look at it in Xero"},
 	{"this document cannot be edited", connector.Conflict, "the document has payments or credits: remove them in Xero first"},
@@ -157,7 +158,9 @@ const (
 	textExceeds       = "exceeds the amount outstanding"
 	textNotAuthorised = "against authorised documents"
 	textLockDate      = "lock date"
-	textNameTaken     = "is already assigned to another contact"
+
+	textAccountArchived = "account …archived"
+	textNameTaken       = "is already assigned to another contact"
 )
 
 // refusedBecause makes the error for the service's validation messages.
@@ -176,9 +179,14 @@ func refusedBecause(op string, messages []string) *connector.Error {
 	return e
 }
 
-// says reports whether a message contains a text, whatever the case.
+// says reports whether a message contains a text, whatever the case; of a text
+// with an ellipsis, both parts in this order.
 func says(messages []string, text string) bool {
-	return slices.ContainsFunc(messages, func(m string) bool { return strings.Contains(strings.ToLower(m), text) })
+	before, after, _ := strings.Cut(text, "…")
+	return slices.ContainsFunc(messages, func(m string) bool {
+		_, rest, ok := strings.Cut(strings.ToLower(m), before)
+		return ok && strings.Contains(rest, after)
+	})
 }
 
 // unauthorized is a token that is no longer good, or lacks a permission.

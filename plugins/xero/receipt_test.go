@@ -260,6 +260,23 @@ func TestReceiptAdoptsInTheClearingAccountOnly(t *testing.T) {
 	}
 }
 
+// The clearing account is archived after it was read: the person is told of the
+// account, not of a contact.
+func TestReceiptIntoAnArchivedAccount(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, xero.Config{})
+	inv := w.invoice("100.00")
+	w.expect(w.pay(w.receipt(inv, "ch_00000001", "40.00"))[0], "created")
+	if err := w.s.ArchiveAccount("610"); err != nil {
+		t.Fatal(err)
+	}
+	out := w.pay(w.receipt(inv, "ch_00000002", "60.00"))[0]
+	w.expect(out, "conflict")
+	if !strings.Contains(out.Err.Remedy, "restore the account in Xero") {
+		t.Errorf("%s (%s)", out.Err.Message, out.Err.Remedy)
+	}
+}
+
 // What is too much in another currency than the account's cannot be posted. What a
 // person books of it under the mark settles it.
 func TestReceiptInAnotherCurrencyIsSettledByHand(t *testing.T) {

@@ -4,10 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"os"
 	"path/filepath"
-	"slices"
 	"sort"
 	"strings"
 	"time"
@@ -139,7 +137,8 @@ func (r *rooms) lasting(ctx context.Context, selections []flow.Selection, keep b
 // connections exist and are of the right connector, the service knows us, and
 // the accounts that will be posted to can be.
 func (r *rooms) check(ctx context.Context, s flow.Selection) error {
-	for _, name := range slices.Sorted(maps.Keys(s.Recipe.Connections)) {
+	currencies := map[string]string{}
+	for _, name := range s.Recipe.CheckOrder() {
 		bound := name
 		if to := s.Bind[name]; to != "" {
 			bound = to
@@ -154,13 +153,15 @@ func (r *rooms) check(ctx context.Context, s flow.Selection) error {
 		if err := r.checkStreams(ctx, s.Recipe, name, c.Connector); err != nil {
 			return err
 		}
-		req, err := s.Recipe.CheckRequest(name, s.Params)
+		req, err := s.Recipe.CheckRequest(name, s.Params, currencies)
 		if err != nil {
 			return err
 		}
-		if _, err := r.checkConnection(ctx, c, req); err != nil {
+		res, err := r.checkConnection(ctx, c, req)
+		if err != nil {
 			return fmt.Errorf("connection %s: %w", bound, err)
 		}
+		currencies[name] = res.Account.Currency
 	}
 	return nil
 }

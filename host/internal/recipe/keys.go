@@ -48,6 +48,7 @@ var (
 	checkKeys = keyTable{name: "a check", keys: []key{
 		{name: "connection", doc: "The connection that is asked.", required: true, schema: nameSchema},
 		{name: "posting_account", doc: "An expression of `params`: the account that must exist, be active and able to receive payments.", schema: expressionSchema},
+		{name: "currency_of", doc: "The connection whose money arrives in the posting account: an account that cannot hold its currency is refused.", schema: nameSchema},
 		{name: "counter_account", doc: "An expression of `params`: an account at the other end of what is posted, which must exist and be active. Empty: none.", schema: expressionSchema},
 	}}
 	refuseKeys = keyTable{name: "a refuse rule", keys: []key{

@@ -27,7 +27,7 @@ params:
   until: {type: date}
   grace: {type: duration, default: 90s}
 checks:
-  - {connection: a, posting_account: params.acct}
+  - {connection: a, posting_account: params.acct, currency_of: b}
   - {connection: b, posting_account: params.note}
 flows:
   f:
@@ -106,16 +106,19 @@ func TestCheckRequest(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for connection, want := range map[string][]string{"a": {"610"}, "b": nil, "c": nil} {
-		got, err := r.CheckRequest(connection, p)
+	if diff := cmp.Diff([]string{"b", "a"}, r.CheckOrder()); diff != "" {
+		t.Errorf("order (-want +got):\n%s", diff)
+	}
+	for connection, want := range map[string]connector.CheckRequest{"a": {PostingAccounts: []string{"610"}, Currency: "EUR"}, "b": {}, "c": {}} {
+		got, err := r.CheckRequest(connection, p, map[string]string{"a": "NZD", "b": "EUR"})
 		if err != nil {
 			t.Fatal(err)
 		}
-		if diff := cmp.Diff(connector.CheckRequest{PostingAccounts: want}, got); diff != "" {
+		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", connection, diff)
 		}
 	}
-	if _, err := r.CheckRequest("a", Params{}); connector.KindOf(err) != connector.Invalid {
+	if _, err := r.CheckRequest("a", Params{}, nil); connector.KindOf(err) != connector.Invalid {
 		t.Errorf("unbound parameters: got %v, want an Invalid error", err)
 	}
 }

@@ -260,6 +260,10 @@ func (p *parser) readChecks(n node) {
 		if n, ok := keys["posting_account"]; ok {
 			check.posting = p.compile(sc, n, cel.StringType)
 		}
+		if n, ok := keys["currency_of"]; ok {
+			check.CurrencyOf, _ = p.text(n)
+			p.knownConnection(n, check.CurrencyOf)
+		}
 		if n, ok := keys["counter_account"]; ok {
 			check.counter = p.compile(sc, n, cel.StringType)
 		}

@@ -1,6 +1,8 @@
 package recipe
 
 import (
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -35,6 +37,7 @@ type ConnectionDecl struct {
 // Check is something to ask a connector before the recipe starts.
 type Check struct {
 	Connection string
+	CurrencyOf string      // connection whose money arrives in the posting account; empty: not said
 	posting    *expression // nil: none
 	counter    *expression // nil: none
 }
@@ -73,13 +76,31 @@ func (r *Recipe) Flow(name string) *Flow {
 	return nil
 }
 
+// CheckOrder returns the connections in the order in which they are to be asked:
+// those whose currency matters to another one first.
+func (r *Recipe) CheckOrder() []string {
+	var first, rest []string
+	for _, name := range slices.Sorted(maps.Keys(r.Connections)) {
+		if slices.ContainsFunc(r.Checks, func(c Check) bool { return c.CurrencyOf == name && c.Connection != name }) {
+			first = append(first, name)
+		} else {
+			rest = append(rest, name)
+		}
+	}
+	return append(first, rest...)
+}
+
 // CheckRequest returns what to ask the connector of a connection before the recipe
-// starts: the accounts that it will post to. connection is the recipe's own name.
-func (r *Recipe) CheckRequest(connection string, p Params) (connector.CheckRequest, error) {
+// starts: the accounts that it will post to. connection is the recipe's own name,
+// and currencies are those of the connections that were asked before it.
+func (r *Recipe) CheckRequest(connection string, p Params, currencies map[string]string) (connector.CheckRequest, error) {
 	var req connector.CheckRequest
 	for _, c := range r.Checks {
 		if c.Connection != connection {
 			continue
+		}
+		if c.CurrencyOf != "" {
+			req.Currency = currencies[c.CurrencyOf]
 		}
 		var err error
 		if req.PostingAccounts, err = c.posting.account(req.PostingAccounts, p); err != nil {

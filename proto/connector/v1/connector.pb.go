@@ -2788,8 +2788,11 @@ type CheckRequest struct {
 	PostingAccounts []string `protobuf:"bytes,2,rep,name=posting_accounts,json=postingAccounts,proto3" json:"posting_accounts,omitempty"`
 	// Accounts at the other end of what is posted. Each must exist and be active.
 	CounterAccounts []string `protobuf:"bytes,3,rep,name=counter_accounts,json=counterAccounts,proto3" json:"counter_accounts,omitempty"`
-	unknownFields   protoimpl.UnknownFields
-	sizeCache       protoimpl.SizeCache
+	// ISO 4217 code of the money that arrives in the posting accounts, each of
+	// which must be able to hold it; empty: not known.
+	Currency      string `protobuf:"bytes,4,opt,name=currency,proto3" json:"currency,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *CheckRequest) Reset() {
@@ -2841,6 +2844,13 @@ func (x *CheckRequest) GetCounterAccounts() []string {
 		return x.CounterAccounts
 	}
 	return nil
+}
+
+func (x *CheckRequest) GetCurrency() string {
+	if x != nil {
+		return x.Currency
+	}
+	return ""
 }
 
 type CheckResponse struct {
@@ -4253,11 +4263,12 @@ const file_connector_v1_connector_proto_rawDesc = "" +
 	"\x15client_secret_setting\x18\x04 \x01(\tR\x13clientSecretSetting\x120\n" +
 	"\x14redirect_url_setting\x18\x05 \x01(\tR\x12redirectUrlSetting\x12%\n" +
 	"\x0escopes_setting\x18\x06 \x01(\tR\rscopesSetting\x12'\n" +
-	"\x0faccount_setting\x18\a \x01(\tR\x0eaccountSetting\"\x95\x01\n" +
+	"\x0faccount_setting\x18\a \x01(\tR\x0eaccountSetting\"\xb1\x01\n" +
 	"\fCheckRequest\x12/\n" +
 	"\asession\x18\x01 \x01(\v2\x15.connector.v1.SessionR\asession\x12)\n" +
 	"\x10posting_accounts\x18\x02 \x03(\tR\x0fpostingAccounts\x12)\n" +
-	"\x10counter_accounts\x18\x03 \x03(\tR\x0fcounterAccounts\"\xe4\x01\n" +
+	"\x10counter_accounts\x18\x03 \x03(\tR\x0fcounterAccounts\x12\x1a\n" +
+	"\bcurrency\x18\x04 \x01(\tR\bcurrency\"\xe4\x01\n" +
 	"\rCheckResponse\x12/\n" +
 	"\aaccount\x18\x01 \x01(\v2\x15.connector.v1.AccountR\aaccount\x12/\n" +
 	"\achoices\x18\x02 \x03(\v2\x15.connector.v1.AccountR\achoices\x12\x18\n" +
