@@ -18,6 +18,19 @@
 // the next one. There is never more than one invoice to pay for one set of
 // marks.
 //
+// # What moves the balance
+//
+//	charge, payment ────────▶ receipt ┐
+//	refund ─────────────────▶ refund  ├ listed without a stream
+//	their failures ─────────▶ nothing: the record fails. What a changed rate leaves is an adjustment
+//	any fee ────────────────▶ fees, and again in daily_fees
+//	payout, its failure ────▶ payouts
+//	dispute, its reversal ──▶ disputes
+//	everything else ────────▶ adjustments
+//
+// Each balance transaction is accounted for once (balance.go), so the streams, with
+// receipts less refunds, add up to the account's balance.
+//
 // # What it never does
 //
 // It makes no charge, never computes a tax or a price, never decodes an event's

@@ -58,10 +58,14 @@ func dayDue(now int64) int64 { return (now - dayRest) / daySeconds * daySeconds 
 func (l *lister) days(ctx context.Context) ([]found, bool, error) {
 	cur := l.cur
 	cur.From = cur.From / daySeconds * daySeconds
+	limit := pageSizeMax
+	if cur.From >= dayDue(l.cn.now().Unix()) {
+		limit = 1 // only to hear what time it is there
+	}
 	for range spansMax {
 		width := max(1, cur.Width)
 		to := cur.From + width*daySeconds
-		p := &stripe.BalanceTransactionListParams{ListParams: listParams("", pageSizeMax), CreatedRange: span(cur.From, to)}
+		p := &stripe.BalanceTransactionListParams{ListParams: listParams("", limit), CreatedRange: span(cur.From, to)}
 		all, more, ex, err := l.cn.movements(ctx, p)
 		if err != nil {
 			return nil, false, err
@@ -70,6 +74,10 @@ func (l *lister) days(ctx context.Context) ([]found, bool, error) {
 		if cur.From >= due {
 			cur.Width = 0
 			return nil, false, nil
+		}
+		if limit == 1 {
+			limit = pageSizeMax
+			continue
 		}
 		if more && width > 1 {
 			cur.Width = width / 2

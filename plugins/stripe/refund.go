@@ -61,25 +61,14 @@ func (cn *conn) recordOfRefund(ctx context.Context, re *stripe.Refund) (*connect
 		if err := cn.sameMode(op, "refund", re.ID, ch.Livemode); err != nil {
 			return nil, err
 		}
-		inv, err := cn.invoiceOfCharge(ctx, ch)
-		if err != nil {
+		if err := cn.concern(ctx, &pay, ch); err != nil {
 			return nil, err
 		}
-		pay.PaymentOf, pay.Marks = ch.ID, merged(re.Metadata, chargeMarks(ch, inv))
 		if pay.RefundIDs, err = cn.refundIDs(ctx, ch); err != nil {
 			return nil, err
 		}
 		if i := slices.Index(pay.RefundIDs, re.ID); i >= 0 { // those that came before it
 			pay.RefundIDs = pay.RefundIDs[:i:i]
-		}
-		if ch.Customer != nil {
-			pay.ContactID = ch.Customer.ID
-		}
-		if inv != nil {
-			pay.InvoiceID, pay.Label = inv.ID, inv.Number
-		}
-		if number := numberIn(pay.Marks); number != "" {
-			pay.Label = number
 		}
 	}
 	rec := withVersion(connector.Record{Entity: connector.EntityPayment, ID: re.ID, Payment: &pay})
