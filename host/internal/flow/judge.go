@@ -43,10 +43,14 @@ type candidate struct {
 	label string
 }
 
-const tellApart = "merge or correct the duplicates, or link the right two: ml-connector links add; then replay"
+// tellApart is what a person can do about contacts that cannot be told apart.
+func (q question) tellApart() string {
+	return "merge or correct the duplicates, or link the right two: ml-connector links add REF REF --recipe " + q.recipe + "; then replay"
+}
 
 // question is who the counterpart of a contact is.
 type question struct {
+	recipe      string
 	look        lookup
 	here, there lane
 	self        connector.Record   // the source record
@@ -88,7 +92,7 @@ func (q question) mutual(ctx context.Context, found connector.ContactMatch, free
 		among := append(q.candidates(q.here, rivals, back.Candidates), candidate{Ref{q.there.connection, q.there.entity, found.ID}, free[at].label})
 		return verdict{
 			reason: fmt.Sprintf("%d contacts in %s may be %q in %s (same %s)", len(back.Candidates), q.here.connection, free[at].label, q.there.connection, back.Why),
-			remedy: tellApart, among: among,
+			remedy: q.tellApart(), among: among,
 		}, nil
 	}
 	return verdict{}, nil // it is somebody else's
@@ -116,7 +120,7 @@ func (q question) alone(ctx context.Context, near []listed) (verdict, error) {
 		x := near[at]
 		return verdict{
 			reason: fmt.Sprintf("%q in %s, with the same %s, is already the counterpart of %s", x.label, q.there.connection, taken.Why, x.partner),
-			remedy: tellApart,
+			remedy: q.tellApart(),
 			among: []candidate{me, {Ref{q.here.connection, q.here.entity, x.partner}, ""},
 				{Ref{q.there.connection, q.there.entity, x.rec.ID}, x.label}},
 		}, nil
@@ -134,7 +138,7 @@ func (q question) alone(ctx context.Context, near []listed) (verdict, error) {
 	}
 	return verdict{
 		reason: fmt.Sprintf("it has the same e-mail address as %q, %s, which goes first", first.label, first.rec.ID),
-		remedy: tellApart, among: []candidate{me, {Ref{q.here.connection, q.here.entity, first.rec.ID}, first.label}},
+		remedy: q.tellApart(), among: []candidate{me, {Ref{q.here.connection, q.here.entity, first.rec.ID}, first.label}},
 	}, nil
 }
 
@@ -142,7 +146,7 @@ func (q question) several(found connector.ContactMatch, among []candidate) verdi
 	me := candidate{Ref{q.here.connection, q.here.entity, q.self.ID}, q.self.Contact.Name}
 	return verdict{
 		reason: fmt.Sprintf("%d contacts in %s may be %q (same %s)", len(found.Candidates), q.there.connection, q.want.Name, found.Why),
-		remedy: tellApart, among: append(among, me),
+		remedy: q.tellApart(), among: append(among, me),
 	}
 }
 
@@ -171,7 +175,7 @@ func (r *run) settleOn(ctx context.Context, in *recipe.Input, want recipe.Want) 
 		return job.Result{}, false, nil
 	}
 	q := question{
-		look: rosterOf{r.cfg.DB.Read(), r.w.Recipe}, self: in.Record, want: want.Record.Contact,
+		recipe: r.w.Recipe, look: rosterOf{r.cfg.DB.Read(), r.w.Recipe}, self: in.Record, want: want.Record.Contact,
 		here: lane{r.w.Source.Connection, r.w.Source.Entity}, there: lane{r.plan.Connection(r.flow.To), r.flow.To.Entity},
 	}
 	v, err := q.verdict(ctx)

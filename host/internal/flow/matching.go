@@ -111,7 +111,7 @@ func (e *Engine) matching(ctx context.Context, state string, both sides, now map
 			if x.partner != "" || x.want == nil || !p.enabled[s.flow.Name] {
 				continue
 			}
-			v, err := question{look: both, here: s.at, there: s.other, self: x.rec, want: x.want.Contact}.verdict(ctx)
+			v, err := question{recipe: state, look: both, here: s.at, there: s.other, self: x.rec, want: x.want.Contact}.verdict(ctx)
 			if err != nil {
 				return m, err
 			}

@@ -79,6 +79,9 @@ func (a agreements) learn(flow string, saw recipe.Fields) {
 // meet makes a linked record follow its source in the fields that changed here
 // and are not to follow the other side.
 func (r *run) meet(ctx context.Context, in recipe.Input, want recipe.Want, digest string) (job.Result, error) {
+	if err := r.stir(ctx, in); err != nil {
+		return job.Result{}, err
+	}
 	m, err := r.merge(ctx, in, want.Record)
 	if err != nil {
 		return job.Result{}, err
@@ -91,6 +94,26 @@ func (r *run) meet(ctx context.Context, in recipe.Input, want recipe.Want, diges
 		return job.Result{}, err
 	}
 	return r.intend(ctx, in, digest, req)
+}
+
+// stir wakes the inverse flow's work that waits for a person: this record has
+// changed since, and what stood in the way may have gone (an archived contact is
+// in use again).
+func (r *run) stir(ctx context.Context, in recipe.Input) error {
+	if in.Record.Version == r.w.version {
+		return nil
+	}
+	h := hint{recipe: r.w.Recipe, flow: r.flow.Inverse, ref: r.to(in.TargetID)}
+	return r.cfg.DB.Update(ctx, func(tx *db.Tx) error {
+		var n int
+		err := tx.QueryRowContext(ctx, `SELECT COUNT(*) FROM work WHERE recipe = $1 AND flow = $2 AND connection = $3 AND entity = $4 AND record_id = $5
+			AND state IN ('held', 'dead') AND done_generation = generation`, h.recipe, h.flow, h.ref.Connection, string(h.ref.Entity), h.ref.ID).Scan(&n)
+		if err != nil || n == 0 {
+			return err
+		}
+		_, _, err = r.touch(ctx, tx, h)
+		return err
+	})
 }
 
 // merge compares a wish with what both sides last agreed on, and with what the

@@ -302,7 +302,7 @@ func (r *run) previewMerge(ctx context.Context, in recipe.Input, want connector.
 // previewMatch says what would become of a contact that nothing links yet.
 func (r *run) previewMatch(ctx context.Context, rec, want connector.Record, wish Wish, look lookup) (Wish, error) {
 	v, err := question{
-		look: look, here: lane{r.w.Source.Connection, r.w.Source.Entity}, there: lane{r.plan.Connection(r.flow.To), r.flow.To.Entity},
+		recipe: r.w.Recipe, look: look, here: lane{r.w.Source.Connection, r.w.Source.Entity}, there: lane{r.plan.Connection(r.flow.To), r.flow.To.Entity},
 		self: rec, want: want.Contact,
 	}.verdict(ctx)
 	if err != nil {
