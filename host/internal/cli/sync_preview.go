@@ -46,11 +46,7 @@ func (c *command) preview(ctx context.Context, e *flow.Engine, since time.Time) 
 func (c *command) printWishes(p flow.Previewed) {
 	shown, more := map[string]int{}, map[string]int{}
 	var kinds []string
-	links := 0
 	for _, w := range p.Wishes {
-		if w.Action == "link" {
-			links++
-		}
 		if w.Matched && len(p.Matching) > 0 {
 			continue
 		}
@@ -67,9 +63,6 @@ func (c *command) printWishes(p flow.Previewed) {
 	}
 	for _, kind := range kinds {
 		c.printf("  and %d more of %s\n", more[kind], kind)
-	}
-	if links > 0 {
-		c.printf("%s, ", counted(links, "link", "links"))
 	}
 	c.printf("%d writes; nothing was written\n", flow.CountWrites(p.Wishes))
 }
