@@ -135,12 +135,14 @@ func chargeMarks(ch *stripe.Charge, inv *stripe.Invoice) map[string]string {
 	return merged(all...)
 }
 
-// chargeStatus translates a status; an authorisation alone has moved no money.
+// chargeStatus translates a status. An authorisation alone has moved no money, nor
+// has a charge that Stripe books a little later: charge.updated tells of that.
+// https://docs.stripe.com/payments/payment-intents/asynchronous-capture
 func chargeStatus(ch *stripe.Charge) connector.PaymentStatus {
 	switch {
 	case ch.Status == stripe.ChargeStatusFailed:
 		return connector.PaymentFailed
-	case ch.Status == stripe.ChargeStatusSucceeded && ch.Captured:
+	case ch.Status == stripe.ChargeStatusSucceeded && ch.Captured && ch.BalanceTransaction != nil:
 		return connector.PaymentSucceeded
 	}
 	return connector.PaymentPending

@@ -110,9 +110,12 @@ func TestChargeStates(t *testing.T) {
 	b.srv.DelayBalance(true)
 	_, err = b.srv.Settle("INV-1", stand.OutcomeSuccess)
 	b.must(err)
-	got := b.one(connector.EntityPayment, debit).Payment
-	if got.Status != connector.PaymentSucceeded || got.Extra["fee"].Money.IsSet() {
+	if got := b.one(connector.EntityPayment, debit).Payment; got.Status != connector.PaymentPending || got.Settled.IsSet() || got.Extra["fee"].Money.IsSet() {
 		t.Errorf("settled, not booked: %+v", got)
+	}
+	b.srv.DelayBalance(false)
+	if got := b.one(connector.EntityPayment, debit).Payment; got.Status != connector.PaymentSucceeded || got.Settled != nzd(11500) || !got.Extra["fee"].Money.IsSet() {
+		t.Errorf("settled and booked: %+v", got)
 	}
 	other, err := b.srv.Charge(stand.OtherCharge{Amount: 700, Currency: "jpy"})
 	b.must(err)
