@@ -10,7 +10,6 @@ import (
 
 	"github.com/ml-connector/ml-connector/connector"
 	"github.com/ml-connector/ml-connector/host/internal/db"
-	"github.com/ml-connector/ml-connector/host/internal/recipe"
 )
 
 // Origin says how we heard of a change.
@@ -87,20 +86,20 @@ func (e *Engine) storeEvent(ctx context.Context, tx *db.Tx, connection string, d
 }
 
 // hints lists the flows that a record concerns: those that start from it and
-// those that said that it matters to theirs.
+// those that said that it matters to theirs. The latter are told by one of the
+// former, if there is any, which reads the record anyway: see tellOthers.
 func (e *Engine) hints(connection string, ref connector.Ref, stream string) []hint {
 	var out []hint
 	for _, name := range e.order {
 		p := e.plans[name]
+		at := lane{connection, ref.Entity}
+		unread := stream == "" && p.reader(at) == nil
 		for _, f := range p.Recipe.Flows {
 			if !p.enabled[f.Name] {
 				continue
 			}
-			own := p.Connection(f.From) == connection && f.From.Entity == ref.Entity && f.From.Stream == stream
-			also := slices.ContainsFunc(f.Also(), func(a recipe.Also) bool {
-				return stream == "" && a.End.Entity == ref.Entity && p.Connection(a.End) == connection
-			})
-			if own || also {
+			own := p.lane(f.From) == at && f.From.Stream == stream
+			if own || unread && (p.hears(f, at, false) || p.hears(f, at, true)) {
 				out = append(out, hint{recipe: name, flow: f.Name, ref: Ref{connection, ref.Entity, ref.ID}})
 			}
 		}

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/ml-connector/ml-connector/connector"
-	"github.com/ml-connector/ml-connector/host/internal/audit"
 	"github.com/ml-connector/ml-connector/host/internal/connection"
 	"github.com/ml-connector/ml-connector/host/internal/db"
 	"github.com/ml-connector/ml-connector/host/internal/job"
@@ -117,6 +116,9 @@ func (r *run) attempt(ctx context.Context) (job.Result, error) {
 	if err := r.bringAlong(ctx, in); err != nil {
 		return job.Result{}, err
 	}
+	if err := r.tellOthers(ctx, in); err != nil {
+		return job.Result{}, err
+	}
 	return r.decide(ctx, in)
 }
 
@@ -169,14 +171,10 @@ func (r *run) pausedBy(ctx context.Context) (name, reason string) {
 
 // input gathers what the recipe may see besides the record.
 func (r *run) input(ctx context.Context, rec connector.Record) (recipe.Input, error) {
-	from, to := r.plan.Connection(r.flow.From), r.plan.Connection(r.flow.To)
-	in := recipe.Input{Record: rec, Params: r.plan.Params, Needs: map[string]string{}}
-	for name, side := range map[string]*recipe.Side{from: &in.From, to: &in.To} {
-		c, err := r.cfg.Connections.Get(ctx, name)
-		if err != nil {
-			return in, before(err)
-		}
-		*side = recipe.Side{Connection: c.Name, Account: c.AccountID}
+	to := r.plan.Connection(r.flow.To)
+	in, err := r.sides(ctx, r.flow, rec)
+	if err != nil {
+		return in, err
 	}
 	if rec.Entity != r.flow.From.Entity {
 		return in, nil
@@ -213,28 +211,6 @@ func (r *run) resolve(ctx context.Context, n recipe.Need) (string, error) {
 		lane{r.plan.Connection(there), there.Entity}, n.Reverse)
 }
 
-// passOn turns a record of another entity (a payment) into hints for the flow's
-// own records (its invoice). One of the target's end has them look there.
-func (r *run) passOn(ctx context.Context, in recipe.Input) (job.Result, error) {
-	from := r.plan.Connection(r.flow.From)
-	var all []hint
-	for _, target := range []bool{false, true} {
-		if here := r.plan.Connection(r.flow.To); in.Record.Gone || target && here != r.w.Source.Connection || !target && from != r.w.Source.Connection {
-			continue
-		}
-		ids, err := r.flow.AlsoRecords(in, target)
-		if err != nil {
-			return job.Result{}, err
-		}
-		for _, id := range ids {
-			all = append(all, hint{ref: Ref{from, r.flow.From.Entity, id}, look: target})
-		}
-	}
-	version := in.Record.Version
-	return r.finish(ctx, concern{state: Done, reason: "passed on to what it concerns", version: &version}, audit.Entry{},
-		func(tx *db.Tx) error { return r.touchAll(ctx, tx, all) })
-}
-
 // bringAlong touches the records that this one brings: a charge its refunds.
 func (r *run) bringAlong(ctx context.Context, in recipe.Input) error {
 	if in.Record.Gone {
@@ -252,7 +228,7 @@ func (r *run) bringAlong(ctx context.Context, in recipe.Input) error {
 				return err
 			}
 			if !known {
-				fresh = append(fresh, hint{ref: Ref{r.w.Source.Connection, r.w.Source.Entity, id}})
+				fresh = append(fresh, hint{flow: r.w.Flow, ref: Ref{r.w.Source.Connection, r.w.Source.Entity, id}})
 			}
 		}
 		return r.touchAll(ctx, tx, fresh)
@@ -270,13 +246,13 @@ func settledBefore(ctx context.Context, tx *db.Tx, w Work, id string) (bool, err
 	return n > 0, err
 }
 
-// touchAll touches records of this flow; empty ids are left out.
+// touchAll touches records of this recipe; empty ids are left out.
 func (r *run) touchAll(ctx context.Context, tx *db.Tx, all []hint) error {
 	for _, h := range all {
 		if h.ref.ID == "" {
 			continue
 		}
-		h.recipe, h.flow = r.w.Recipe, r.w.Flow
+		h.recipe = r.w.Recipe
 		if _, _, err := r.touch(ctx, tx, h); err != nil {
 			return err
 		}
