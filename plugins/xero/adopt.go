@@ -111,9 +111,8 @@ func invoiceHistory(invoiceID string) string {
 	return accounting + "/Invoices/" + strings.ToLower(invoiceID) + "/History"
 }
 
-// readClaims reads which payments were recognised for which mark, in the history
-// of their document.
-func (b *batch) readClaims(ctx context.Context, path string) (map[string]string, error) {
+// history reads the notes of a document.
+func (b *batch) history(ctx context.Context, path string) ([]historyForm, error) {
 	r := request{op: "xero: read history", method: http.MethodGet, path: path}
 	var env envelope
 	if _, err := b.call(ctx, r, &env); err != nil {
@@ -122,8 +121,34 @@ func (b *batch) readClaims(ctx context.Context, path string) (map[string]string,
 	if env.HistoryRecords == nil {
 		return nil, unpromised(r, "the answer holds no history")
 	}
+	return env.HistoryRecords, nil
+}
+
+// addNote adds a note to the history of a document.
+func (b *batch) addNote(ctx context.Context, w connector.Write, path, step, text string) error {
+	r := request{op: "xero: note in history", method: http.MethodPut, path: path, step: step,
+		writes: []connector.Write{w}, body: map[string]any{"HistoryRecords": []map[string]string{{"Details": text}}}}
+	elements, err := writeElements(ctx, b.api, r, func(env *envelope) []historyForm { return env.HistoryRecords })
+	if err != nil {
+		return err
+	}
+	for _, el := range elements {
+		if el.bad() {
+			return refusedBecause(r.op, el.messages())
+		}
+	}
+	return nil
+}
+
+// readClaims reads which payments were recognised for which mark, in the history
+// of their document.
+func (b *batch) readClaims(ctx context.Context, path string) (map[string]string, error) {
+	notes, err := b.history(ctx, path)
+	if err != nil {
+		return nil, err
+	}
 	claims := map[string]string{}
-	for _, h := range env.HistoryRecords {
+	for _, h := range notes {
 		rest, ok := strings.CutPrefix(h.Details, claimPrefix)
 		if !ok {
 			continue
@@ -138,17 +163,5 @@ func (b *batch) readClaims(ctx context.Context, path string) (map[string]string,
 
 // claim notes in the document's history what a payment of a person serves.
 func (b *batch) claim(ctx context.Context, p *posting, path, paymentID string) error {
-	note := fmt.Sprintf(claimSentence, strings.ToLower(paymentID), p.mark)
-	r := request{op: "xero: note in history", method: http.MethodPut, path: path, step: "claim",
-		writes: []connector.Write{p.write}, body: map[string]any{"HistoryRecords": []map[string]string{{"Details": note}}}}
-	elements, err := writeElements(ctx, b.api, r, func(env *envelope) []historyForm { return env.HistoryRecords })
-	if err != nil {
-		return err
-	}
-	for _, el := range elements {
-		if el.bad() {
-			return refusedBecause(r.op, el.messages())
-		}
-	}
-	return nil
+	return b.addNote(ctx, p.write, path, "claim", fmt.Sprintf(claimSentence, strings.ToLower(paymentID), p.mark))
 }

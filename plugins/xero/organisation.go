@@ -86,6 +86,7 @@ type remembered struct {
 	accounts   []account
 	accountsAt time.Time
 	contacts   map[string]knownContact // by folded name: those that fees are paid to
+	replacing  chan struct{}           // holds an element while receipts are being replaced
 }
 
 type knownContact struct {
@@ -103,7 +104,7 @@ func (o *organisations) of(key string) *remembered {
 	}
 	got, ok := o.m[key]
 	if !ok {
-		got = &remembered{}
+		got = &remembered{replacing: make(chan struct{}, 1)}
 		o.m[key] = got
 	}
 	return got

@@ -87,22 +87,11 @@ func (o order) judge(r request, el paymentForm, found bool) made {
 // deletePayment takes a payment out of the books. Deleting one that is gone
 // already is success.
 func (b *batch) deletePayment(ctx context.Context, p *posting, row paymentForm, step string) error {
-	switch {
-	case !row.live():
+	if !row.live() {
 		return nil
-	case row.IsReconciled:
-		return connector.Errorf(connector.Conflict, opPost, "payment %s is reconciled with a bank statement", markOf(row.Reference)).
-			WithRemedy("undo the reconciliation in Xero (Account transactions, Remove & Redo) and run the work again")
-	case row.inBatch():
-		return connector.Errorf(connector.Conflict, opPost, "payment %s belongs to a batch payment", markOf(row.Reference)).
-			WithRemedy("delete the batch payment in Xero")
 	}
-	locked, err := b.locks(ctx, row.Date.date())
-	switch {
-	case err != nil:
+	if err := b.deletable(ctx, row); err != nil {
 		return err
-	case locked:
-		return inLockedPeriod(row, b.org.lockDate().String())
 	}
 	r := request{op: "xero: delete payment", method: http.MethodPost, path: accounting + "/Payments/" + strings.ToLower(row.PaymentID),
 		body: map[string]string{"Status": "DELETED"}, writes: []connector.Write{p.write}, step: step}
@@ -123,6 +112,26 @@ func (b *batch) deletePayment(ctx context.Context, p *posting, row paymentForm, 
 		return refusedBecause(r.op, el.messages())
 	case el.Status != "DELETED":
 		return unpromised(r, "the answer does not call the payment deleted")
+	}
+	return nil
+}
+
+// deletable says why a payment that stands cannot be deleted.
+func (b *batch) deletable(ctx context.Context, row paymentForm) error {
+	switch {
+	case row.IsReconciled:
+		return connector.Errorf(connector.Conflict, opPost, "payment %s is reconciled with a bank statement", markOf(row.Reference)).
+			WithRemedy("undo the reconciliation in Xero (Account transactions, Remove & Redo) and run the work again")
+	case row.inBatch():
+		return connector.Errorf(connector.Conflict, opPost, "payment %s belongs to a batch payment", markOf(row.Reference)).
+			WithRemedy("delete the batch payment in Xero")
+	}
+	locked, err := b.locks(ctx, row.Date.date())
+	switch {
+	case err != nil:
+		return err
+	case locked:
+		return inLockedPeriod(row, b.org.lockDate().String())
 	}
 	return nil
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"strings"
@@ -186,7 +187,8 @@ func (b *batch) alreadyThere(ctx context.Context, p *posting, bk *book) (money.A
 	id := ""
 	for _, r := range found {
 		if takesOffAny(r.Reference) {
-			p.settle(connector.Unchanged, r.PaymentID, "reduced by a refund")
+			// The new payment is the refund's: the receipt keeps its own.
+			p.settle(connector.Unchanged, cmp.Or(p.write.TargetID, r.PaymentID), "reduced by a refund")
 			return total, nil
 		}
 		amount, err := bk.amount(r.Amount)

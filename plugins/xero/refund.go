@@ -44,6 +44,12 @@ type payBack struct {
 }
 
 func (b *batch) postRefunds(ctx context.Context, list []*posting) {
+	end, err := b.alone(ctx, list)
+	if err != nil {
+		failAll(list, err)
+		return
+	}
+	defer end()
 	for _, wave := range waves(list) {
 		b.postWave(ctx, wave)
 	}

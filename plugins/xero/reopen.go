@@ -4,7 +4,6 @@ import (
 	"context"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/ml-connector/ml-connector/connector"
 	"github.com/ml-connector/ml-connector/money"
@@ -16,8 +15,7 @@ import (
 //
 //	ch_1abc less re_1def re_2ghi INV-0042
 //
-// So the references say which refunds are in the books, and a deletion without
-// the new payment shows that an attempt was cut off between the two.
+// So the references say which refunds are in the books.
 
 const reopenedWord = " less "
 
@@ -64,13 +62,6 @@ func (r *refund) reduced() *paymentForm {
 	return row
 }
 
-// cutOff reports whether an earlier attempt of this write may have deleted the
-// payment and got no further: it went after the write was intended.
-func (r *refund) cutOff(row *paymentForm) bool {
-	const skew = time.Minute // between the service's clock and ours
-	return r.write.Attempt > 1 && !row.live() && !row.UpdatedDateUTC.Before(r.write.IntendedAt.Add(-skew))
-}
-
 // lastOf is the payment that stands for the receipt now; nil when none does.
 func (r *refund) lastOf() *paymentForm {
 	for i := range r.book.rows {
@@ -101,43 +92,65 @@ func (r *refund) lastDeleted() *paymentForm {
 // again, so the steps go one by one.
 func (b *batch) reopen(ctx context.Context, r *refund, off money.Amount) error {
 	row := r.lastOf()
-	if row == nil {
-		if row = r.lastDeleted(); row == nil {
-			r.conflict("look at the refund "+r.mark+" in the payment service", "the receipt that is refunded is not on invoice %s", r.label())
-			return nil
-		}
+	switch {
+	case r.receiptMark == "":
+		r.conflict("take the refund "+r.mark+" off the payment in Xero by hand", "a person entered the payment that is refunded")
+		return nil
+	case row == nil:
+		return b.reopenOn(ctx, r)
 	}
 	amount, err := r.book.amount(row.Amount)
 	if err != nil {
 		return unreadable(opPost, "payment "+row.Reference, row.PaymentID, err)
 	}
 	left, err := amount.Sub(off)
+	switch {
+	case err != nil:
+		return err
+	case left.Sign() < 0: // until an earlier refund that failed is undone
+		return connector.Errorf(connector.Unavailable, opPost, "the refund of %s is more than the receipt of %s", off, amount).
+			WithRemedy("look at the refund %s in the payment service", r.mark)
+	case !r.chooseDay(b.org.lockDate()):
+		return nil
+	}
+	if err := b.withdraw(ctx, r, row, replacement{left: left, mark: r.mark}, "reopen"); err != nil {
+		return err
+	}
+	r.effect("payment deleted", row.PaymentID, amount)
+	r.out.ID = strings.ToLower(row.PaymentID)
+	return b.reopened(ctx, r, row, left)
+}
+
+// reopenOn goes on when no payment stands for the receipt: with what an earlier
+// attempt has begun.
+func (b *batch) reopenOn(ctx context.Context, r *refund) error {
+	row := r.lastDeleted()
+	if row == nil {
+		r.conflict("look at the refund "+r.mark+" in the payment service", "the receipt that is refunded is not on invoice %s", r.label())
+		return nil
+	}
+	notes, err := b.replacements(ctx, r)
 	if err != nil {
 		return err
 	}
+	why, noted := notes[strings.ToLower(row.PaymentID)]
 	switch {
-	case r.receiptMark == "":
-		r.conflict("take the refund "+r.mark+" off the payment in Xero by hand", "a person entered the payment that is refunded")
-		return nil
-	case left.Sign() < 0:
-		r.conflict("look at the refund "+r.mark+" in the payment service", "the refund of %s is more than the receipt of %s", off, amount)
-		return nil
-	case !row.live() && left.IsZero():
-		r.settle(connector.Unchanged, row.PaymentID, "the receipt was reversed before")
-		return nil
-	case !row.live() && !r.cutOff(row):
+	case !noted:
 		r.conflict("enter what was not refunded in Xero with the reference "+lessRefund(row.Reference, r.mark), "the receipt that is refunded was deleted in Xero")
+		return nil
+	case why.mark != r.mark || why.undone:
+		return r.underWay(why)
+	case why.left.IsZero():
+		r.settle(connector.Unchanged, row.PaymentID, "the receipt was reversed before")
 		return nil
 	case !r.chooseDay(b.org.lockDate()):
 		return nil
 	}
-	if row.live() {
-		if err := b.deletePayment(ctx, r.posting, *row, "reopen"); err != nil {
-			return err
-		}
-		r.effect("payment deleted", row.PaymentID, amount)
-		r.out.ID = strings.ToLower(row.PaymentID)
-	}
+	return b.reopened(ctx, r, row, why.left)
+}
+
+// reopened posts what is left of a receipt whose payment has been deleted.
+func (b *batch) reopened(ctx context.Context, r *refund, row *paymentForm, left money.Amount) error {
 	if left.Sign() > 0 {
 		if err := b.repost(ctx, r, row, left, lessRefund(row.Reference, r.mark)); err != nil {
 			return err

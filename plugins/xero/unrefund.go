@@ -12,6 +12,12 @@ import (
 // deleted and its credit note voided, or the receipt is made whole again.
 
 func (b *batch) undoRefunds(ctx context.Context, list []*posting) {
+	end, err := b.alone(ctx, list)
+	if err != nil {
+		failAll(list, err)
+		return
+	}
+	defer end()
 	for _, wave := range waves(list) {
 		for _, r := range b.lookAtRefunds(ctx, wave) {
 			if err := b.undoRefund(ctx, r); err != nil {
@@ -94,54 +100,87 @@ func (r *refund) paidOut() []string {
 
 // makeWhole undoes a reopening: the receipt counts in full again.
 func (b *batch) makeWhole(ctx context.Context, r *refund) error {
+	if r.receiptMark == "" {
+		return nil // a person entered it: it is never replaced
+	}
 	row := r.lastOf()
-	if row != nil {
-		if !takesOff(row.Reference, r.mark) {
-			return nil // it is whole
-		}
-		amount, err := r.whole(row)
-		if err != nil {
-			return err
-		}
-		if err := b.deletePayment(ctx, r.posting, *row, "make whole"); err != nil {
-			return err
-		}
-		return b.restore(ctx, r, row, amount)
+	if row != nil && !takesOff(row.Reference, r.mark) {
+		return nil // it is whole
 	}
-	row = r.lastDeleted()
-	known := r.write.TargetID != "" || r.write.Attempt > 1
-	switch {
-	case row == nil || !known || len(r.out.Effects) > 0:
-		return nil
-	case !takesOff(row.Reference, r.mark):
-		return b.restore(ctx, r, row, r.pay.Amount) // the refund was over all that was left
-	case r.cutOff(row):
-		amount, err := r.whole(row)
-		if err != nil {
-			return err
-		}
-		return b.restore(ctx, r, row, amount)
-	}
-	r.conflict("enter the payment again in Xero", "the receipt of the failed refund %s is no longer on invoice %s", r.mark, r.label())
-	return nil
-}
-
-// whole is what the receipt was over before the refund was taken off.
-func (r *refund) whole(row *paymentForm) (money.Amount, error) {
-	amount, err := r.book.amount(row.Amount)
-	if err == nil {
-		amount, err = amount.Add(r.pay.Amount)
-	}
+	notes, err := b.replacements(ctx, r)
 	if err != nil {
-		return amount, unreadable(opPost, "payment "+row.Reference, row.PaymentID, err)
+		return err
 	}
-	return amount, nil
-}
-
-// restore posts the receipt again, when so much is due.
-func (b *batch) restore(ctx context.Context, r *refund, old *paymentForm, amount money.Amount) error {
-	if !r.chooseDay(b.org.lockDate()) {
+	if row == nil {
+		return b.bringBack(ctx, r, notes)
+	}
+	off, known, err := r.takenOff(notes)
+	if err != nil {
+		return err
+	}
+	amount, err := r.book.amount(row.Amount)
+	if err != nil {
+		return unreadable(opPost, "payment "+row.Reference, row.PaymentID, err)
+	}
+	if !known {
+		r.conflict("raise the payment in Xero by what the refund took off: delete it and enter it again with the reference "+moreRefund(row.Reference, r.mark),
+			"what the failed refund %s took off the receipt on invoice %s cannot be told", r.mark, r.label())
 		return nil
 	}
-	return b.repost(ctx, r, old, amount, moreRefund(old.Reference, r.mark))
+	if amount, err = amount.Add(off); err != nil {
+		return err
+	}
+	return b.exchange(ctx, r, row, amount, moreRefund(row.Reference, r.mark))
+}
+
+// bringBack undoes a reopening when no payment stands for the receipt.
+func (b *batch) bringBack(ctx context.Context, r *refund, notes map[string]replacement) error {
+	row := r.lastDeleted()
+	if row == nil {
+		return nil
+	}
+	why, noted := notes[strings.ToLower(row.PaymentID)]
+	mine := takesOff(row.Reference, r.mark)
+	switch {
+	case !noted && mine:
+		r.conflict("enter the payment again in Xero", "the receipt of the failed refund %s is no longer on invoice %s", r.mark, r.label())
+		return nil
+	case !noted || why.mark != r.mark && !mine:
+		return nil // nothing of it is in the books
+	case why.mark == r.mark && why.undone: // cut off as it was made whole
+		return b.exchange(ctx, r, row, why.left, moreRefund(row.Reference, r.mark))
+	case why.mark == r.mark: // it took off all that was left, or was cut off
+		amount, err := r.book.amount(row.Amount)
+		if err != nil {
+			return unreadable(opPost, "payment "+row.Reference, row.PaymentID, err)
+		}
+		return b.exchange(ctx, r, row, amount, row.Reference)
+	case !why.left.IsZero():
+		return r.underWay(why)
+	}
+	// Another refund took all that this one had left.
+	off, known, err := r.takenOff(notes)
+	if err != nil || !known {
+		return err
+	}
+	return b.exchange(ctx, r, row, off, lessRefund(moreRefund(row.Reference, r.mark), why.mark))
+}
+
+// takenOff is what the refund took off the receipt's payment.
+func (r *refund) takenOff(notes map[string]replacement) (money.Amount, bool, error) {
+	for _, row := range r.book.rows {
+		why, noted := notes[strings.ToLower(row.PaymentID)]
+		if row.live() || !noted || why.mark != r.mark || why.undone {
+			continue
+		}
+		amount, err := r.book.amount(row.Amount)
+		if err == nil {
+			amount, err = amount.Sub(why.left)
+		}
+		if err != nil {
+			return amount, false, unreadable(opPost, "payment "+row.Reference, row.PaymentID, err)
+		}
+		return amount, true, nil
+	}
+	return money.Zero(r.book.currency), false, nil
 }

@@ -268,6 +268,7 @@ func (o overpaymentForm) gone() bool { return o.Status == "VOIDED" || o.Status =
 
 type historyForm struct {
 	Details string
+	DateUTC instant
 	issues
 }
 
