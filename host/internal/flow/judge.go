@@ -280,7 +280,7 @@ func (r *run) common(ctx context.Context, to Ref, there connector.Record, want c
 		}
 	}
 	for name, v := range back {
-		if ours[name] != "" || !r.flow.Maps(name) {
+		if ours[name] != "" {
 			known[r.flow.Inverse][name] = v
 			continue
 		}

@@ -132,6 +132,9 @@ func (s *service) list(req connector.ListRequest) connector.Page {
 			rec := connector.Record{Entity: ref.Entity, ID: ref.ID, Gone: true}
 			if now := s.records[ref]; now != nil {
 				rec = connector.Record{Entity: ref.Entity, ID: ref.ID, Version: now.Version, UpdatedAt: s.told[ref]}
+				if !req.IDsOnly {
+					rec = *now
+				}
 			}
 			out.Records = append(out.Records, rec)
 		}
