@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"flag"
 	"net/http/httptest"
 	"strings"
 	"sync"
@@ -16,7 +17,11 @@ import (
 	stand "github.com/ml-connector/ml-connector/sandbox/stripe"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	flag.Parse()
+	_ = flag.Set("rapid.nofailfile", "true")
+	goleak.VerifyTestMain(m)
+}
 
 // bench is a connector with a stand-in for Stripe behind it.
 type bench struct {
