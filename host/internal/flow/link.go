@@ -104,13 +104,10 @@ func (e *Engine) storeLink(ctx context.Context, tx *db.Tx, recipe string, from, 
 	}
 	if old == to.ID {
 		_, err = tx.ExecContext(ctx, `
-			UPDATE link SET updated_at = $6, label = $7, intent_id = $8,
-				url = CASE WHEN $9 <> '' THEN $9 ELSE url END,
-				effects = CASE WHEN $10 <> '[]' THEN $10 ELSE effects END
-			WHERE recipe = $1 AND ended_at IS NULL AND (
-				(a_connection = $2 AND a_entity = $3 AND a_id = $4 AND b_connection = $5 AND b_id = $11) OR
-				(b_connection = $2 AND b_entity = $3 AND b_id = $4 AND a_connection = $5 AND a_id = $11))`,
-			recipe, from.Connection, string(from.Entity), from.ID, to.Connection, now, label, intentID, url, string(made), to.ID)
+			UPDATE link SET updated_at = $8, label = $9, intent_id = $10,
+				url = CASE WHEN $11 <> '' THEN $11 ELSE url END,
+				effects = CASE WHEN $12 <> '[]' THEN $12 ELSE effects END
+			WHERE `+pairIs, append(pairArgs(recipe, from, to), now, label, intentID, url, string(made))...)
 		if err != nil {
 			return fmt.Errorf("renew link of %s: %w", from, err)
 		}
@@ -135,9 +132,12 @@ func (e *Engine) storeLink(ctx context.Context, tx *db.Tx, recipe string, from, 
 func endLink(ctx context.Context, tx *db.Tx, recipe string, from Ref, other lane, now time.Time) error {
 	_, err := tx.ExecContext(ctx, `
 		UPDATE link SET ended_at = $7, updated_at = $7
-		WHERE recipe = $1 AND ended_at IS NULL AND (
-			(a_connection = $2 AND a_entity = $3 AND a_id = $4 AND b_connection = $5 AND b_entity = $6) OR
-			(b_connection = $2 AND b_entity = $3 AND b_id = $4 AND a_connection = $5 AND a_entity = $6))`,
+		WHERE id IN (
+			SELECT id FROM link WHERE recipe = $1 AND ended_at IS NULL
+				AND a_connection = $2 AND a_entity = $3 AND a_id = $4 AND b_connection = $5 AND b_entity = $6
+			UNION ALL
+			SELECT id FROM link WHERE recipe = $1 AND ended_at IS NULL
+				AND b_connection = $2 AND b_entity = $3 AND b_id = $4 AND a_connection = $5 AND a_entity = $6)`,
 		recipe, from.Connection, string(from.Entity), from.ID, other.connection, string(other.entity), now)
 	if err != nil {
 		return fmt.Errorf("end link of %s: %w", from, err)

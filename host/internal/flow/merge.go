@@ -25,10 +25,14 @@ import (
 // agreements are the wishes of a flow and of its inverse, by flow name.
 type agreements map[string]recipe.Fields
 
-// pairIs is the condition that a live link joins $2… and $5….
-const pairIs = `recipe = $1 AND ended_at IS NULL AND (
-	(a_connection = $2 AND a_entity = $3 AND a_id = $4 AND b_connection = $5 AND b_entity = $6 AND b_id = $7) OR
-	(b_connection = $2 AND b_entity = $3 AND b_id = $4 AND a_connection = $5 AND a_entity = $6 AND a_id = $7))`
+// pairIs is the condition that a link is the live one of two records, in
+// whichever direction it was made. Each half has an index of its own.
+const pairIs = `id IN (
+	SELECT id FROM link WHERE recipe = $1 AND ended_at IS NULL
+		AND a_connection = $2 AND a_entity = $3 AND a_id = $4 AND b_connection = $5 AND b_entity = $6 AND b_id = $7
+	UNION ALL
+	SELECT id FROM link WHERE recipe = $1 AND ended_at IS NULL
+		AND b_connection = $2 AND b_entity = $3 AND b_id = $4 AND a_connection = $5 AND a_entity = $6 AND a_id = $7)`
 
 func pairArgs(state string, from, to Ref) []any {
 	return []any{state, from.Connection, string(from.Entity), from.ID, to.Connection, string(to.Entity), to.ID}

@@ -5,6 +5,9 @@
 -- What each direction wished for when both sides last agreed: JSON by flow and field.
 ALTER TABLE link ADD COLUMN agreed TEXT NOT NULL DEFAULT '{}';
 
+-- When a record changed last, where its service does not say.
+CREATE INDEX event_record ON event (connection, entity, record_id, occurred_at);
+
 -- Owner: flow. The records on either side as they were last seen, by what tells
 -- that two of them are the same: e-mail address and name, both folded, and marks.
 -- active: it can be the counterpart of another one. part: its flow carries it.
