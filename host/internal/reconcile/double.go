@@ -54,7 +54,7 @@ func followMarks(sv flow.Survey) {
 	}
 	for i := range sv.Records {
 		s := &sv.Records[i]
-		if s.Want == nil || s.Want.Payment == nil || s.TargetID == "" || s.Target != nil && counts(*s.Target) {
+		if s.Want == nil || s.Want.Payment == nil || undone(s.Want) || s.TargetID == "" || s.Target != nil && counts(*s.Target) {
 			continue
 		}
 		if m := markOf(*s.Want, nil); m != "" && len(standing[m]) == 1 {
