@@ -69,13 +69,16 @@ func TestConnectorsDescribe(t *testing.T) {
 			{Name: "folder", Type: "text", Required: true, Help: "Where the files are"},
 			{Name: "token", Type: "text", Secret: true, Help: "Opens nothing"},
 		},
-		Entities: []entityReport{{Entity: "contact", Verbs: []string{"list", "get", "upsert"}, GetBatch: 10, UpsertBatch: 10, PageSize: 100}},
+		Entities: []entityReport{{
+			Entity: "contact", Verbs: []string{"list", "get", "upsert"}, GetBatch: 10, UpsertBatch: 10, PageSize: 100,
+			Streams: []streamReport{{Name: "suppliers", Help: "Whom we buy from."}},
+		}},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 	p := d.ends(exitDone, "connectors", "describe", "right")
-	for _, text := range []string{"right 1.2.3 (Cabinet right)", "(required)", "secret", "list get upsert", "found by polling"} {
+	for _, text := range []string{"right 1.2.3 (Cabinet right)", "(required)", "secret", "list get upsert", "contact.suppliers", "found by polling"} {
 		if !strings.Contains(p.out, text) {
 			t.Errorf("describe does not say %q:\n%s", text, p.out)
 		}

@@ -46,6 +46,7 @@ func (c *cabinet) Manifest() connector.Manifest {
 			Entity:   connector.EntityContact,
 			Verbs:    []connector.Verb{connector.VerbList, connector.VerbGet, connector.VerbUpsert},
 			GetBatch: 10, UpsertBatch: 10, PageSize: 100,
+			Streams: []connector.Stream{{Name: "suppliers", Help: "Whom we buy from."}},
 		}},
 	}
 }
