@@ -274,8 +274,8 @@ func (r *run) echo(known agreements, back *recipe.Flow, wish connector.Record) (
 // counterpart, or this record as the counterpart of what was written: a link
 // serves both directions.
 func (r *run) wake(ctx context.Context, tx *db.Tx, to Ref) error {
-	rows, err := tx.QueryContext(ctx, `SELECT `+workColumns+` FROM work WHERE waits_on = $1 OR waits_on IN (
-		SELECT id FROM work WHERE recipe = $2 AND flow = $3 AND connection = $4 AND entity = $5 AND record_id = $6)`,
+	rows, err := tx.QueryContext(ctx, `SELECT `+workColumns+` FROM work WHERE waits_on <> 0 AND (waits_on = $1 OR waits_on IN (
+		SELECT id FROM work WHERE recipe = $2 AND flow = $3 AND connection = $4 AND entity = $5 AND record_id = $6))`,
 		r.w.ID, r.w.Recipe, r.flow.Inverse, to.Connection, string(to.Entity), to.ID)
 	if err != nil {
 		return err
