@@ -41,8 +41,11 @@ func (p *billProof) due() {
 	switch {
 	case p.unreadable() != "":
 		p.wanted[k] = p.unreadable()
-	case p.waiting > 0 && asked == 0: // a charge has paid it; a person must say where it belongs
+	case p.waiting > 0 && (asked == 0 || asked < wanted): // a charge has paid it; a person must say where it belongs
 		p.count("invoice paid by a charge that is with a person")
+		if _, stuck := p.persons[k]; stuck && p.unbillable(wanted, exact) != "" {
+			p.wanted[k] = p.unbillable(wanted, exact)
+		}
 	case p.unbillable(wanted, exact) != "":
 		p.wanted[k] = p.unbillable(wanted, exact)
 	case asked == wanted:

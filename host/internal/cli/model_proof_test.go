@@ -209,7 +209,7 @@ func (p *billProof) receipt(c stripeCharge) {
 		p.failedReceipt(c, got, adopted)
 		return
 	}
-	off := int64(0) // that refunds took off the receipt
+	before, off := p.w.ours[p.in.Currency], int64(0) // off is what refunds took off the receipt
 	for _, r := range p.refunds[c.ID] {
 		off += p.refund(c, r, adopted)
 	}
@@ -218,6 +218,8 @@ func (p *billProof) receipt(c stripeCharge) {
 	switch {
 	case adopted && off == 0:
 		p.count("receipt adopted")
+	case p.w.refunds == "reopen" && !adopted && p.blocked(c, total, off):
+		p.w.ours[p.in.Currency] = before + total - got.surplusBack
 	case total == c.Amount-off && (total > 0 || !stuck || why == ""):
 		p.postedWell(c, got, off)
 	case total == 0 && why != "":
@@ -226,6 +228,32 @@ func (p *billProof) receipt(c stripeCharge) {
 	default:
 		p.fault("charge %s of %d, less %d by refunds, is posted with %d (%d on the invoice)", c.ID, c.Amount, off, total, got.onInvoice)
 	}
+}
+
+// blocked reports whether the receipt is smaller than it should be because a
+// refund failed after others had paid the invoice: that, and a later refund
+// which is more than what stands, is for a person.
+func (p *billProof) blocked(c stripeCharge, total, off int64) bool {
+	due, _ := inUnits(p.in.AmountDue, p.b.currency)
+	lacks, most := c.Amount-off-total, int64(0)
+	for _, r := range p.refunds[c.ID] {
+		k := workKey("refunds-in", r.ID)
+		_, stuck := p.persons[k]
+		switch {
+		case !stuck:
+		case r.Status == "failed" && due < r.Amount:
+			most += r.Amount
+			p.wanted[k] = "failed refund of an invoice that others have paid meanwhile"
+		case r.Status == "succeeded" && r.Amount > total:
+			lacks += r.Amount // it is not off the receipt
+			p.wanted[k] = "refund of more than stands, because another one failed"
+		}
+	}
+	if most == 0 || lacks <= 0 || lacks > most {
+		return false
+	}
+	p.waiting += lacks
+	return true
 }
 
 func (p *billProof) postedWell(c stripeCharge, got posting, off int64) {

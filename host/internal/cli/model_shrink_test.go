@@ -25,6 +25,7 @@ func (c *campaign) shrink(failed story, policy string) string {
 	for round := range shrinkRounds {
 		plays, err := w.play(candidates, fmt.Sprint("S", round), unnoted)
 		if err != nil {
+			c.t.Logf("shrinking ends: %v", err)
 			return least
 		}
 		i := slices.IndexFunc(plays, func(p *play) bool { return len(p.wrong) > 0 })

@@ -103,15 +103,15 @@ const (
 var storyGen = rapid.Custom(drawStory)
 
 func drawStory(t *rapid.T) story {
-	s := story{people: rapid.IntRange(1, 2).Draw(t, "people")}
+	s := story{people: upTo(t, 2, "people")}
 	for range rapid.SampledFrom([]int{1, 1, 1, 2, 2, 3}).Draw(t, "invoices") {
 		s.bills = append(s.bills, drawBill(t, s.people))
 	}
 	// Most stories are short, which costs less and finds as much.
-	length := min(rapid.IntRange(3, 15).Draw(t, "length"), rapid.IntRange(3, 15).Draw(t, "or so"))
+	length := 2 + min(upTo(t, 13, "length"), upTo(t, 13, "or so"))
 	d := drawing{t: t, stage: make([]string, len(s.bills))}
 	for i := range length {
-		b := rapid.IntRange(0, len(s.bills)-1).Draw(t, "of invoice")
+		b := upTo(t, len(s.bills), "of invoice") - 1
 		if i < len(s.bills) {
 			b = i
 		}
@@ -121,41 +121,53 @@ func drawStory(t *rapid.T) story {
 }
 
 func drawBill(t *rapid.T, people int) bill {
-	b := bill{person: rapid.IntRange(0, people-1).Draw(t, "person"),
+	b := bill{person: upTo(t, people, "person") - 1,
 		currency: rapid.SampledFrom([]string{"NZD", "NZD", "NZD", "NZD", "USD", "JPY", "KWD"}).Draw(t, "currency"),
 		mode:     rapid.SampledFrom([]string{"Exclusive", "Exclusive", "Inclusive", "NoTax"}).Draw(t, "tax"),
 		ago:      rapid.SampledFrom([]int{0, 0, 0, 3, 20, 70}).Draw(t, "days ago")}
 	whole := b.currency == "JPY"
-	if whole && rapid.IntRange(0, 9).Draw(t, "whole") > 0 {
+	if whole && !oneIn(t, 8, "taxed") {
 		b.mode = "NoTax"
 	}
 	for i := range rapid.SampledFrom([]int{1, 1, 2, 3, 5}).Draw(t, "lines") {
 		b.lines = append(b.lines, drawLine(t, i, whole))
 	}
-	if rapid.IntRange(0, 4).Draw(t, "rebate") == 0 {
+	if oneIn(t, 5, "rebate") {
 		b.lines = append(b.lines, line("Rebate", "1", "-3"))
 	}
-	if rapid.IntRange(0, 40).Draw(t, "tiny") == 0 {
+	if oneIn(t, 30, "tiny") {
 		b.lines = []xero.LineInput{line("Sticker", "1", map[bool]string{true: "20", false: "0.30"}[whole])}
 	}
 	return b
 }
 
 func drawLine(t *rapid.T, i int, whole bool) xero.LineInput {
-	price := rapid.IntRange(10, 400).Draw(t, "price")
+	price := 9 + upTo(t, 400, "price")
 	if whole {
 		return line(fmt.Sprint("Goods ", i+1), "1", fmt.Sprint(price*100))
 	}
 	l := line(fmt.Sprint("Goods ", i+1), rapid.SampledFrom([]string{"1", "1", "2", "0.5", "3.3333", "12"}).Draw(t, "quantity"),
 		fmt.Sprintf("%d%s", price, rapid.SampledFrom([]string{"", ".5", ".05", ".99", ".005", ".3333", ".0001"}).Draw(t, "decimals")))
-	if rapid.IntRange(0, 5).Draw(t, "discount") == 0 {
+	if oneIn(t, 6, "discount") {
 		l.DiscountRate = "12.5"
 	}
-	if rapid.IntRange(0, 6).Draw(t, "untaxed") == 0 {
+	if oneIn(t, 7, "untaxed") {
 		l.Tax = "NONE"
 	}
 	return l
 }
+
+// upTo draws a number from 1 to n, each as likely: ranges favour small numbers.
+func upTo(t *rapid.T, n int, what string) int {
+	all := make([]int, n)
+	for i := range all {
+		all[i] = i + 1
+	}
+	return rapid.SampledFrom(all).Draw(t, what)
+}
+
+// oneIn draws true once in n times.
+func oneIn(t *rapid.T, n int, what string) bool { return upTo(t, n, what) == n }
 
 // drawing keeps a rough idea of where each invoice stands, so that most of what
 // is drawn can happen.
@@ -168,13 +180,13 @@ type drawing struct {
 var menu = map[string][]string{
 	"open": slices.Concat(slices.Repeat([]string{actPay}, 7), slices.Repeat([]string{actDebit, actDeclinePay}, 2), []string{
 		actEditUp, actEditDown, actEditUp, actEditDown, actDueDate, actVoid, actBankPart, actBankFull, actCreditPart, actCreditFull,
-		actDecline, actPayAmbush, actPayAmbush, actByHand}, always),
+		actDecline, actPayAmbush, actPayAmbush, actEditAmbush, actBankAmbush, actByHand}, always),
 	"debit": slices.Concat(slices.Repeat([]string{actDebitDone}, 6), []string{
 		actDebitBounce, actDebitBounce, actEditUp, actEditDown, actBankPart, actVoid}, always),
 	"arrived": slices.Concat(slices.Repeat([]string{actDebitBack}, 5), []string{actRefundFull, actRefundPart, actEditDown}, always),
 	"paid": slices.Concat(slices.Repeat([]string{actRefundPart}, 4), slices.Repeat([]string{actRefundFull, actRefundSlow}, 2), []string{
 		actEditUp, actEditDown, actVoid, actByHand, actBankFull, actBankPart, actCreditPart, actDispute, actDispute,
-		actEditAmbush, actBankAmbush, actPay}, always),
+		actPay}, always),
 	"back": slices.Concat(slices.Repeat([]string{actRefundPart, actRefundFails}, 3), []string{
 		actRefundFull, actRefundDone, actRefundDone, actPay, actEditUp, actBankPart}, always),
 	"disputed": slices.Concat(slices.Repeat([]string{actDisputeWon, actDisputeLost}, 3), []string{actRefundPart}, always),
@@ -183,12 +195,12 @@ var menu = map[string][]string{
 var always = []string{actForeign, actRenameXero, actMailXero, actRenameStripe, actMailStripe, actClock, actReplay, actNothing}
 
 // leads is the stage that an act leads to.
-var leads = map[string]string{actPay: "paid", actDeclinePay: "paid", actPayAmbush: "paid", actDebit: "debit", actDebitDone: "arrived",
+var leads = map[string]string{actPay: "paid", actDeclinePay: "paid", actPayAmbush: "paid", actEditAmbush: "paid", actBankAmbush: "paid", actDebit: "debit", actDebitDone: "arrived",
 	actDebitBounce: "open", actDebitBack: "open", actRefundFull: "back", actRefundPart: "back", actRefundSlow: "back", actDispute: "disputed",
 	actDisputeWon: "paid"}
 
 func (d *drawing) act(b int) act {
-	a := act{what: actApprove, bill: b, n: rapid.IntRange(1, 99).Draw(d.t, "n")}
+	a := act{what: actApprove, bill: b, n: upTo(d.t, 99, "n")}
 	if d.stage[b] == "" {
 		d.stage[b] = "open"
 		if a.n <= 8 {
@@ -208,17 +220,34 @@ func (d *drawing) step(b int) step {
 	mails := slices.Concat(slices.Repeat([]string{mailAll}, 8), slices.Repeat([]string{mailHeld}, 4),
 		[]string{mailReversed, mailTwice, mailLost, mailSome})
 	s.mail = rapid.SampledFrom(mails).Draw(d.t, "mail")
-	if s.what != actApprove && s.what != actPayUnmarked && rapid.IntRange(0, 5).Draw(d.t, "race") == 0 {
+	if s.what != actApprove && s.what != actPayUnmarked && oneIn(d.t, 6, "race") {
 		a := d.act(b)
 		s.race = &a
 	}
-	s.poll = rapid.IntRange(0, 5).Draw(d.t, "poll") == 0
-	s.restart = rapid.IntRange(0, 60).Draw(d.t, "restart") == 0
-	if rapid.IntRange(0, 7).Draw(d.t, "trouble") == 0 {
+	s.poll = oneIn(d.t, 6, "poll")
+	s.restart = oneIn(d.t, 60, "restart")
+	if oneIn(d.t, 8, "trouble") {
 		s.trouble = rapid.SampledFrom([]string{trouble503, trouble503, troubleCutBefore, troubleCutBefore, troubleCutAfter, troubleCutAfter,
 			troubleCutAfter, troubleHalf, trouble429, troubleOutage}).Draw(d.t, "what goes wrong")
 	}
 	return s
+}
+
+// outcomes are what must have come of many histories, besides every act.
+var outcomes = []string{
+	"paid while edited up", "paid while edited down", "paid while voided", "paid while paid by bank", "paid while credited",
+	"receipt posted", "receipt with an overpayment", "receipt adopted", "receipt reversed by a refund", "charge that failed",
+	"refund is a credit note", "refund reopens the invoice", "refund out of the overpayment", "several refunds of one charge",
+	"partial refunds to the full sum", "refund that is failed", "refund that is pending", "refund fails after it succeeded",
+	"dispute that is needs_response", "dispute that is won", "dispute that is lost",
+	"invoice open in NZD", "invoice open in USD", "invoice open in JPY", "invoice open in KWD",
+	"invoice issued again", "invoice paid outside Stripe", "invoice void on both sides", "invoice with several charges",
+	"contact edited on one side", "contact edited on both sides", "poll", "restart of the host",
+	"news " + mailAll, "news " + mailReversed, "news " + mailTwice, "news " + mailHeld, "news " + mailLost, "news " + mailSome,
+	trouble429, trouble503, troubleCutBefore, troubleCutAfter, troubleHalf, troubleOutage,
+	"person: less than Stripe charges", "person: receipt of an invoice that was voided", "person: money that the customer's bank took back",
+	"person: surplus in another currency than the clearing account's", "person: refund of a receipt that is with a person",
+	"person: sums in fractions of the currency",
 }
 
 // String tells the story.

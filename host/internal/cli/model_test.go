@@ -167,7 +167,7 @@ func (p *play) trail() string {
 // table prints how often everything happened.
 func (c *campaign) table(played int) {
 	c.t.Helper()
-	for what := range deeds {
+	for _, what := range slices.Concat(slices.Collect(maps.Keys(deeds)), outcomes) {
 		c.counts[what] += 0
 	}
 	for _, what := range slices.Sorted(maps.Keys(c.counts)) {
