@@ -101,8 +101,11 @@ type Write struct {
 	// [a-z0-9-]. A write that takes several calls derives a key for each.
 	Key      string
 	TargetID string // the record that we know it by; empty: none known
-	Record   Record // what the service should hold
-	Policy   Policy
+	// Record is what the service should hold. A contact's field that is not set
+	// is left as it is: of a contact that changes on both sides, only what changed
+	// is written.
+	Record Record
+	Policy Policy
 	// Attempt counts from 1. From 2 on an earlier attempt may have had its
 	// effect: look for it by its mark before writing again.
 	Attempt    int

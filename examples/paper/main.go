@@ -141,6 +141,35 @@ func (p *Paper) Upsert(ctx context.Context, s *connector.Session, req connector.
 	return out, nil
 }
 
+// over is a wanted contact over what is filed: a field that the host does not
+// set stays as it is. Invoices and payments are wanted whole.
+func over(now, want connector.Record) connector.Record {
+	if now.Contact == nil || want.Contact == nil {
+		return want
+	}
+	c := *now.Contact
+	for to, from := range map[*string]string{&c.Name: want.Contact.Name, &c.Email: want.Contact.Email,
+		&c.Phone: want.Contact.Phone, &c.Currency: want.Contact.Currency} {
+		if from != "" {
+			*to = from
+		}
+	}
+	if want.Contact.Address != (connector.Address{}) {
+		c.Address = want.Contact.Address
+	}
+	if want.Contact.Status != "" {
+		c.Status = want.Contact.Status
+	}
+	if want.Contact.Marks != nil {
+		c.Marks = want.Contact.Marks
+	}
+	if want.Contact.Extra != nil {
+		c.Extra = want.Contact.Extra
+	}
+	want.Contact = &c
+	return want
+}
+
 // put makes the file hold what the write wants. A new file is named after the
 // idempotency key, so a write that is sent again finds its own file (I3): no
 // memory of earlier writes is needed.
@@ -153,6 +182,7 @@ func (c *cabinet) put(ctx context.Context, w connector.Write) (connector.Outcome
 	if err != nil {
 		return connector.Outcome{}, err
 	}
+	w.Record = over(now, w.Record)
 	result := connector.Created
 	switch {
 	case found && same(now, w.Record):

@@ -238,3 +238,23 @@ func TestVerifyWebhook(t *testing.T) {
 		})
 	}
 }
+
+// A contact's field that a write does not set is left as it is.
+func TestContactIsChangedFieldByField(t *testing.T) {
+	s := session(t.TempDir())
+	write := func(id string, c connector.Contact) connector.Outcome {
+		t.Helper()
+		out, err := (&Paper{}).Upsert(t.Context(), s, connector.UpsertRequest{Entity: connector.EntityContact, Writes: []connector.Write{
+			{Key: "k1", TargetID: id, Record: connector.Record{Entity: connector.EntityContact, Contact: &c}},
+		}})
+		if err != nil || len(out) != 1 || out[0].Err != nil {
+			t.Fatalf("got %+v, %v", out, err)
+		}
+		return out[0]
+	}
+	made := write("", connector.Contact{Name: "Ada", Email: "ada@example.com", Status: connector.ContactActive})
+	got := write(made.ID, connector.Contact{Phone: "1"}).Record.Contact
+	if got.Name != "Ada" || got.Email != "ada@example.com" || got.Phone != "1" || got.Status != connector.ContactActive {
+		t.Errorf("got %+v", got)
+	}
+}
