@@ -78,7 +78,9 @@ func (a *api) findContacts(ctx context.Context, writes []connector.Write) ([]con
 			add("EmailAddress", strings.TrimSpace(want.Email))
 		}
 		add("Name", cleanName(want.Name))
-		add("Name", renamed(w))
+		if want.Email == "" { // else it has that address
+			add("Name", renamed(w))
+		}
 	}
 	var out []contactForm
 	for _, where := range anyOf(filters) {

@@ -145,8 +145,8 @@ func checkPreviewed(b *testing.B, p flow.Previewed) {
 // checkFirstRun compares both sides with what the report said.
 func checkFirstRun(ctx context.Context, b *testing.B, w *world) {
 	b.Helper()
-	links, err := flow.Links(ctx, w.r.db, flow.LinkFilter{})
-	if err != nil {
+	var links int
+	if err := w.r.db.Read().QueryRowContext(ctx, `SELECT COUNT(*) FROM link WHERE ended_at IS NULL`).Scan(&links); err != nil {
 		b.Fatal(err)
 	}
 	totals, err := w.engine.Totals(ctx)
@@ -161,7 +161,7 @@ func checkFirstRun(ctx context.Context, b *testing.B, w *world) {
 		what      string
 		got, want int
 	}{
-		{"links", len(links), linkedAfter}, {"left to a person", totals.Person, undecided},
+		{"links", links, linkedAfter}, {"left to a person", totals.Person, undecided},
 		{"contacts", len(w.xero.Contacts()), 3000 + onlyStripe}, {"customers", len(customers), 2000 + onlyXero},
 	} {
 		if x.got != x.want {

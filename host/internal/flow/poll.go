@@ -83,14 +83,14 @@ func (e *Engine) Poll(ctx context.Context, s Source, since time.Time) (Polled, e
 	if !since.IsZero() {
 		req.Cursor, req.Since = "", since
 	}
+	page, err := e.listUnpaused(ctx, s.Connection, req)
+	if err != nil {
+		return Polled{}, err
+	}
 	if req.Cursor == "" {
 		if err := e.muster(ctx, s); err != nil {
 			return Polled{}, err
 		}
-	}
-	page, err := e.listUnpaused(ctx, s.Connection, req)
-	if err != nil {
-		return Polled{}, err
 	}
 	out := Polled{Records: len(page.Records), More: page.More}
 	var taken []takenIn
