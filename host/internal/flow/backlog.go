@@ -12,7 +12,7 @@ const backlogEvery = 500 * time.Millisecond
 // backlog counts the work that is queued for each target. The count may be
 // half a second old: it only decides how long to wait for company.
 type backlog struct {
-	of func(l lane) int
+	of func(l lane) (n int, known bool)
 
 	mu  sync.Mutex
 	at  map[lane]time.Time
@@ -26,16 +26,19 @@ func (b *backlog) count(l lane) int {
 		b.at, b.num = map[lane]time.Time{}, map[lane]int{}
 	}
 	if time.Since(b.at[l]) > backlogEvery {
-		b.at[l], b.num[l] = time.Now(), b.of(l)
+		// A database that is too busy to answer is no sign that the backlog is gone.
+		if n, known := b.of(l); known {
+			b.num[l] = n
+		}
+		b.at[l] = time.Now()
 	}
 	return b.num[l]
 }
 
 // countQueued counts the queued work of the flows that write to a lane.
-func (e *Engine) countQueued(l lane) int {
+func (e *Engine) countQueued(l lane) (total int, known bool) {
 	ctx, cancel := context.WithTimeout(context.Background(), backlogEvery)
 	defer cancel()
-	total := 0
 	for _, name := range e.order {
 		p := e.plans[name]
 		for _, f := range p.Recipe.Flows {
@@ -44,11 +47,13 @@ func (e *Engine) countQueued(l lane) int {
 			}
 			var n int
 			err := e.cfg.DB.Read().QueryRowContext(ctx, `SELECT COUNT(*) FROM work
-				WHERE recipe = $1 AND flow = $2 AND state = 'pending' AND done_generation < generation`, name, f.Name).Scan(&n)
-			if err == nil { // not known: as if there were none
-				total += n
+				WHERE connection = $3 AND entity = $4 AND state = 'pending' AND recipe = $1 AND flow = $2 AND done_generation < generation`,
+				name, f.Name, p.Connection(f.From), string(f.From.Entity)).Scan(&n)
+			if err != nil {
+				return 0, false
 			}
+			total += n
 		}
 	}
-	return total
+	return total, true
 }
