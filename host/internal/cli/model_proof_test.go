@@ -13,9 +13,11 @@ import (
 // The proof compares the books of both sides after a story, to the minor unit,
 // and says for each record whether a person must be needed: no more, no less.
 
-// fault notes that the proof has failed.
+// fault notes that the proof has failed, once for each reason.
 func (p *play) fault(format string, args ...any) {
-	p.wrong = append(p.wrong, fmt.Sprintf(format, args...))
+	if what := "WRONG: " + fmt.Sprintf(format, args...); !slices.Contains(p.wrong, what) {
+		p.wrong = append(p.wrong, what)
+	}
 }
 
 // proof is the proof of one story.
@@ -127,6 +129,7 @@ type billProof struct {
 	in      xero.Invoice
 	charges []stripeCharge
 	waiting int64 // of charges that a person must post
+	beside  bool  // a payment of a person serves a charge
 }
 
 func (x *proof) bill(b *modelBill) {
@@ -218,6 +221,7 @@ func (p *billProof) receipt(c stripeCharge) {
 	switch {
 	case adopted && off == 0:
 		p.count("receipt adopted")
+		p.beside = true
 	case p.w.refunds == "reopen" && !adopted && p.blocked(c, total, off):
 		p.w.ours[p.in.Currency] = before + total - got.surplusBack
 	case total == c.Amount-off && (total > 0 || !stuck || why == ""):

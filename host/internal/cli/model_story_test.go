@@ -104,7 +104,7 @@ var storyGen = rapid.Custom(drawStory)
 
 func drawStory(t *rapid.T) story {
 	s := story{people: upTo(t, 2, "people")}
-	for range rapid.SampledFrom([]int{1, 1, 1, 2, 2, 3}).Draw(t, "invoices") {
+	for range pickOf(t, []int{1, 1, 1, 2, 2, 3}, "invoices") {
 		s.bills = append(s.bills, drawBill(t, s.people))
 	}
 	// Most stories are short, which costs less and finds as much.
@@ -122,14 +122,14 @@ func drawStory(t *rapid.T) story {
 
 func drawBill(t *rapid.T, people int) bill {
 	b := bill{person: upTo(t, people, "person") - 1,
-		currency: rapid.SampledFrom([]string{"NZD", "NZD", "NZD", "NZD", "USD", "JPY", "KWD"}).Draw(t, "currency"),
-		mode:     rapid.SampledFrom([]string{"Exclusive", "Exclusive", "Inclusive", "NoTax"}).Draw(t, "tax"),
-		ago:      rapid.SampledFrom([]int{0, 0, 0, 3, 20, 70}).Draw(t, "days ago")}
+		currency: pickOf(t, []string{"NZD", "NZD", "NZD", "NZD", "USD", "JPY", "KWD"}, "currency"),
+		mode:     pickOf(t, []string{"Exclusive", "Exclusive", "Inclusive", "NoTax"}, "tax"),
+		ago:      pickOf(t, []int{0, 0, 0, 3, 20, 70}, "days ago")}
 	whole := b.currency == "JPY"
 	if whole && !oneIn(t, 8, "taxed") {
 		b.mode = "NoTax"
 	}
-	for i := range rapid.SampledFrom([]int{1, 1, 2, 3, 5}).Draw(t, "lines") {
+	for i := range pickOf(t, []int{1, 1, 2, 3, 5}, "lines") {
 		b.lines = append(b.lines, drawLine(t, i, whole))
 	}
 	if oneIn(t, 5, "rebate") {
@@ -146,8 +146,8 @@ func drawLine(t *rapid.T, i int, whole bool) xero.LineInput {
 	if whole {
 		return line(fmt.Sprint("Goods ", i+1), "1", fmt.Sprint(price*100))
 	}
-	l := line(fmt.Sprint("Goods ", i+1), rapid.SampledFrom([]string{"1", "1", "2", "0.5", "3.3333", "12"}).Draw(t, "quantity"),
-		fmt.Sprintf("%d%s", price, rapid.SampledFrom([]string{"", ".5", ".05", ".99", ".005", ".3333", ".0001"}).Draw(t, "decimals")))
+	l := line(fmt.Sprint("Goods ", i+1), pickOf(t, []string{"1", "1", "2", "0.5", "3.3333", "12"}, "quantity"),
+		fmt.Sprintf("%d%s", price, pickOf(t, []string{"", ".5", ".05", ".99", ".005", ".3333", ".0001"}, "decimals")))
 	if oneIn(t, 6, "discount") {
 		l.DiscountRate = "12.5"
 	}
@@ -157,14 +157,22 @@ func drawLine(t *rapid.T, i int, whole bool) xero.LineInput {
 	return l
 }
 
-// upTo draws a number from 1 to n, each as likely: ranges favour small numbers.
+// upTo draws a number from 1 to n, each as likely. It is made of bits because
+// rapid's ranges and samples favour what comes first.
 func upTo(t *rapid.T, n int, what string) int {
-	all := make([]int, n)
-	for i := range all {
-		all[i] = i + 1
+	const bits = 12
+	x := 0
+	for range bits {
+		x <<= 1
+		if rapid.Bool().Draw(t, what) {
+			x++
+		}
 	}
-	return rapid.SampledFrom(all).Draw(t, what)
+	return 1 + x*n>>bits
 }
+
+// pickOf draws one of several, each as likely.
+func pickOf[T any](t *rapid.T, all []T, what string) T { return all[upTo(t, len(all), what)-1] }
 
 // oneIn draws true once in n times.
 func oneIn(t *rapid.T, n int, what string) bool { return upTo(t, n, what) == n }
@@ -208,7 +216,7 @@ func (d *drawing) act(b int) act {
 		}
 		return a
 	}
-	a.what = rapid.SampledFrom(menu[d.stage[b]]).Draw(d.t, "act")
+	a.what = pickOf(d.t, menu[d.stage[b]], "act")
 	if next := leads[a.what]; next != "" {
 		d.stage[b] = next
 	}
@@ -219,7 +227,7 @@ func (d *drawing) step(b int) step {
 	s := step{act: d.act(b)}
 	mails := slices.Concat(slices.Repeat([]string{mailAll}, 8), slices.Repeat([]string{mailHeld}, 4),
 		[]string{mailReversed, mailTwice, mailLost, mailSome})
-	s.mail = rapid.SampledFrom(mails).Draw(d.t, "mail")
+	s.mail = pickOf(d.t, mails, "mail")
 	if s.what != actApprove && s.what != actPayUnmarked && oneIn(d.t, 6, "race") {
 		a := d.act(b)
 		s.race = &a
@@ -227,8 +235,8 @@ func (d *drawing) step(b int) step {
 	s.poll = oneIn(d.t, 6, "poll")
 	s.restart = oneIn(d.t, 60, "restart")
 	if oneIn(d.t, 8, "trouble") {
-		s.trouble = rapid.SampledFrom([]string{trouble503, trouble503, troubleCutBefore, troubleCutBefore, troubleCutAfter, troubleCutAfter,
-			troubleCutAfter, troubleHalf, trouble429, troubleOutage}).Draw(d.t, "what goes wrong")
+		s.trouble = pickOf(d.t, []string{trouble503, trouble503, troubleCutBefore, troubleCutBefore, troubleCutAfter, troubleCutAfter,
+			troubleCutAfter, troubleHalf, trouble429, troubleOutage}, "what goes wrong")
 	}
 	return s
 }
