@@ -35,7 +35,8 @@ func (b *backlog) count(l lane) int {
 	return b.num[l]
 }
 
-// countQueued counts the queued work of the flows that write to a lane.
+// countQueued counts the queued work of the flows that write to a lane, that
+// which waits for a budget of calls included.
 func (e *Engine) countQueued(l lane) (total int, known bool) {
 	ctx, cancel := context.WithTimeout(context.Background(), backlogEvery)
 	defer cancel()
@@ -46,8 +47,9 @@ func (e *Engine) countQueued(l lane) (total int, known bool) {
 				continue
 			}
 			var n int
-			err := e.cfg.DB.Read().QueryRowContext(ctx, `SELECT COUNT(*) FROM work
-				WHERE connection = $3 AND entity = $4 AND state = 'pending' AND recipe = $1 AND flow = $2 AND done_generation < generation`,
+			err := e.cfg.DB.Read().QueryRowContext(ctx, `SELECT (SELECT COUNT(*) FROM work WHERE connection = $3 AND entity = $4 AND state = 'pending'
+					AND recipe = $1 AND flow = $2 AND done_generation < generation)
+				+ (SELECT COUNT(*) FROM work WHERE state = 'waiting' AND recipe = $1 AND flow = $2 AND done_generation < generation)`,
 				name, f.Name, p.Connection(f.From), string(f.From.Entity)).Scan(&n)
 			if err != nil {
 				return 0, false
