@@ -112,10 +112,10 @@ func invoiceHistory(invoiceID string) string {
 }
 
 // history reads the notes of a document.
-func (b *batch) history(ctx context.Context, path string) ([]historyForm, error) {
+func (a *api) history(ctx context.Context, path string) ([]historyForm, error) {
 	r := request{op: "xero: read history", method: http.MethodGet, path: path}
 	var env envelope
-	if _, err := b.call(ctx, r, &env); err != nil {
+	if _, err := a.call(ctx, r, &env); err != nil {
 		return nil, err
 	}
 	if env.HistoryRecords == nil {
@@ -142,8 +142,8 @@ func (b *batch) addNote(ctx context.Context, w connector.Write, path, step, text
 
 // readClaims reads which payments were recognised for which mark, in the history
 // of their document.
-func (b *batch) readClaims(ctx context.Context, path string) (map[string]string, error) {
-	notes, err := b.history(ctx, path)
+func (a *api) readClaims(ctx context.Context, path string) (map[string]string, error) {
+	notes, err := a.history(ctx, path)
 	if err != nil {
 		return nil, err
 	}

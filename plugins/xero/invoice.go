@@ -157,6 +157,7 @@ var invoiceFeed = feed{
 		}
 		return out, env.Invoices != nil
 	},
+	complete: func(ctx context.Context, a *api, env *envelope) error { return a.recognise(ctx, env.Invoices) },
 }
 
 // readInvoices reads invoices by id with their lines and payments.
@@ -186,6 +187,9 @@ func (a *api) getInvoices(ctx context.Context, ids []string) ([]connector.Record
 	if err != nil {
 		return nil, err
 	}
+	if err := a.recognise(ctx, found); err != nil {
+		return nil, err
+	}
 	out := make([]connector.Record, 0, len(found))
 	for _, f := range found {
 		rec, err := f.record()
@@ -195,6 +199,36 @@ func (a *api) getInvoices(ctx context.Context, ids []string) ([]connector.Record
 		out = append(out, rec)
 	}
 	return out, nil
+}
+
+// unsure reports whether a payment of the invoice may serve a receipt although a
+// person entered it, and whether that matters: something is due beside it.
+func (f invoiceForm) unsure() bool {
+	due, err := f.AmountDue.decimal()
+	return err == nil && due.Sign() > 0 && f.Type == "ACCREC" && f.Status == "AUTHORISED" &&
+		slices.ContainsFunc(f.Payments, func(p paymentForm) bool { return p.live() && !marked(p.Reference) })
+}
+
+// recognise gives payments that a person entered the mark of the receipt that
+// they serve, where the invoice's history says so: what is due is then due on
+// top of that receipt. It costs a call for each invoice that is part paid in
+// another way, and nothing for others.
+func (a *api) recognise(ctx context.Context, found []invoiceForm) error {
+	for i := range found {
+		if !found[i].unsure() {
+			continue
+		}
+		claims, err := a.readClaims(ctx, invoiceHistory(found[i].InvoiceID))
+		if err != nil {
+			return err
+		}
+		for k, p := range found[i].Payments {
+			if mark := claims[strings.ToLower(p.PaymentID)]; mark != "" && p.live() {
+				found[i].Payments[k].Reference = mark
+			}
+		}
+	}
+	return nil
 }
 
 // unreadable fails a call for one record whose sums cannot be held exactly.

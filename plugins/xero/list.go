@@ -62,6 +62,8 @@ type feed struct {
 	query url.Values
 	brief url.Values // added when bodies are not needed
 	rows  func(env *envelope, idsOnly bool) (rows []row, promised bool)
+
+	complete func(ctx context.Context, a *api, env *envelope) error // before bodies are made of it; nil: nothing is missing
 }
 
 func listChanges(ctx context.Context, a *api, req connector.ListRequest, f feed) (connector.Page, error) {
@@ -177,6 +179,11 @@ func (a *api) readPage(ctx context.Context, f feed, at place, req connector.List
 	notModified, err := a.call(ctx, r, &env)
 	if err != nil || notModified {
 		return nil, false, err
+	}
+	if f.complete != nil && !req.IDsOnly {
+		if err := f.complete(ctx, a, &env); err != nil {
+			return nil, false, err
+		}
 	}
 	rows, promised := f.rows(&env, req.IDsOnly)
 	if !promised {

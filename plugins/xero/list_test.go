@@ -254,6 +254,39 @@ func TestPaymentReferences(t *testing.T) {
 	}
 }
 
+// A payment that a person entered bears the mark of the receipt that it serves,
+// once it was recognised: what is due is due on top of that receipt.
+func TestPaymentReferencesOfAdopted(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, xero.Config{})
+	inv := w.invoice("100.00")
+	if _, err := w.s.PayInvoice(inv.InvoiceID, xero.PaymentDetails{Amount: "70.00", Account: "610"}); err != nil {
+		t.Fatal(err)
+	}
+	marks := func() []string {
+		t.Helper()
+		page, err := w.x.List(context.Background(), w.session, connector.ListRequest{Entity: connector.EntityInvoice, PageSize: 500})
+		if err != nil || len(page.Records) != 1 {
+			t.Fatalf("%d records, %v", len(page.Records), err)
+		}
+		read, err := w.x.Get(context.Background(), w.session, connector.GetRequest{Entity: connector.EntityInvoice, IDs: []string{inv.InvoiceID}})
+		if err != nil || len(read) != 1 {
+			t.Fatalf("%d records, %v", len(read), err)
+		}
+		if diff := cmp.Diff(page.Records[0].Invoice.PaymentReferences, read[0].Invoice.PaymentReferences); diff != "" {
+			t.Errorf("marks in the list and read (-list +read):\n%s", diff)
+		}
+		return read[0].Invoice.PaymentReferences
+	}
+	if got := marks(); len(got) != 0 {
+		t.Errorf("marks %v before anything was recognised", got)
+	}
+	w.expect(w.pay(w.receipt(inv, "ch_00000001", "70.00"))[0], "adopted")
+	if diff := cmp.Diff(marks(), []string{"ch_00000001"}); diff != "" {
+		t.Errorf("marks (-got +want):\n%s", diff)
+	}
+}
+
 func TestInvoiceStatusAndPrecision(t *testing.T) {
 	t.Parallel()
 	tests := []struct {

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/ml-connector/ml-connector/connector"
+	"github.com/ml-connector/ml-connector/host/internal/db"
 )
 
 // An invoice brings its customer over first, whoever was told of what.
@@ -137,5 +138,27 @@ func TestPatience(t *testing.T) {
 				t.Errorf("got %s, want %s", got, tt.want)
 			}
 		})
+	}
+}
+
+// What was adopted has not changed, so its service tells nobody: we tell the
+// flows that look at other records because of it.
+func TestAdoptedPaymentConcernsItsInvoice(t *testing.T) {
+	w, h := newHost(t)
+	w.a.put(contact("c1", "Ada"))
+	w.a.put(invoice("i1", "c1", connector.InvoiceOpen))
+	h.settle()
+	before := h.want("invoices-out", "i1", Done)
+	w.a.put(payment("p1", connector.Payment{Kind: connector.PaymentReceipt, InvoiceID: "i1"}))
+	r := &run{Engine: h.eng}
+	if err := h.db.Update(t.Context(), func(tx *db.Tx) error {
+		return r.tellOfAdopted(t.Context(), tx, Ref{"a", connector.EntityPayment, "p1"})
+	}); err != nil {
+		t.Fatal(err)
+	}
+	h.idle()
+	h.want("invoices-out", "p1", Done)
+	if got := h.want("invoices-out", "i1", Done); got.doneGeneration <= before.doneGeneration {
+		t.Errorf("the invoice was not looked at again: generation %d", got.doneGeneration)
 	}
 }

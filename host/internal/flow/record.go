@@ -155,7 +155,26 @@ func (r *run) keep(ctx context.Context, tx *db.Tx, out connector.Outcome) error 
 	}); err != nil {
 		return err
 	}
+	if out.Result == connector.Adopted {
+		if err := r.tellOfAdopted(ctx, tx, to); err != nil {
+			return err
+		}
+	}
 	return r.wake(ctx, tx, to)
+}
+
+// tellOfAdopted tells the flows that look at other records because of the one
+// that was adopted: nothing of it has changed, so its service tells nobody.
+func (r *run) tellOfAdopted(ctx context.Context, tx *db.Tx, to Ref) error {
+	for _, h := range r.hints(to.Connection, connector.Ref{Entity: to.Entity, ID: to.ID}, "") {
+		if r.plans[h.recipe].Recipe.Flow(h.flow).From.Entity == to.Entity {
+			continue // its own record, which is as it was
+		}
+		if _, _, err := r.touch(ctx, tx, h); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // unshared refuses to take a record for the counterpart of two: one of them is a
