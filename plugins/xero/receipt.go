@@ -282,6 +282,16 @@ func (b *batch) lostTarget(ctx context.Context, p *posting) error {
 			return nil
 		}
 	}
+	why, noted, err := b.lastReplacement(ctx, p)
+	switch {
+	case err != nil:
+		return err
+	case noted && !why.left.IsZero():
+		return underWay(p, why)
+	case noted:
+		p.settle(connector.Unchanged, p.write.TargetID, "given back: "+why.mark+" took all that was left of it")
+		return nil
+	}
 	p.conflict("enter it again in Xero with the reference "+p.mark+", or refund the money in the payment service",
 		"the payment %s on invoice %s was deleted in Xero", p.mark, p.label())
 	return nil

@@ -129,7 +129,7 @@ func (b *batch) reopenOn(ctx context.Context, r *refund) error {
 		r.conflict("look at the refund "+r.mark+" in the payment service", "the receipt that is refunded is not on invoice %s", r.label())
 		return nil
 	}
-	notes, err := b.replacements(ctx, r)
+	notes, err := b.replacements(ctx, r.book.inv.InvoiceID)
 	if err != nil {
 		return err
 	}
@@ -139,7 +139,7 @@ func (b *batch) reopenOn(ctx context.Context, r *refund) error {
 		r.conflict("enter what was not refunded in Xero with the reference "+lessRefund(row.Reference, r.mark), "the receipt that is refunded was deleted in Xero")
 		return nil
 	case why.mark != r.mark || why.undone:
-		return r.underWay(why)
+		return underWay(r.posting, why)
 	case why.left.IsZero():
 		r.settle(connector.Unchanged, row.PaymentID, "the receipt was reversed before")
 		return nil

@@ -65,8 +65,8 @@ func readReplacement(h historyForm) (paymentID string, x replacement, ok bool) {
 
 // replacements reads what payments of the invoice were deleted for; of several
 // notes about one payment the last one, which came before the deletion.
-func (b *batch) replacements(ctx context.Context, r *refund) (map[string]replacement, error) {
-	notes, err := b.history(ctx, invoiceHistory(r.book.inv.InvoiceID))
+func (b *batch) replacements(ctx context.Context, invoiceID string) (map[string]replacement, error) {
+	notes, err := b.history(ctx, invoiceHistory(invoiceID))
 	if err != nil {
 		return nil, err
 	}
@@ -124,8 +124,25 @@ func (b *batch) exchange(ctx context.Context, r *refund, row *paymentForm, amoun
 
 // underWay says that the receipt is between two payments for another refund's
 // sake: soon it is not.
-func (r *refund) underWay(x replacement) error {
-	return connector.Errorf(connector.Unavailable, opPost, "the receipt of %s on invoice %s is being replaced for %s", r.mark, r.label(), x.mark)
+func underWay(p *posting, x replacement) error {
+	return connector.Errorf(connector.Unavailable, opPost, "%s waits: the receipt on invoice %s is being replaced for %s", p.mark, p.label(), x.mark)
+}
+
+// lastReplacement says what the last payment of a receipt was deleted for, of
+// which none stands any more; false when no refund did.
+func (b *batch) lastReplacement(ctx context.Context, p *posting) (replacement, bool, error) {
+	rows, err := b.paymentsWhere(ctx, []string{guidIs("Invoice.InvoiceID", strings.ToLower(p.pay.InvoiceID))})
+	if err != nil {
+		return replacement{}, false, err
+	}
+	r := refund{posting: p, book: &book{rows: rows}, receiptMark: p.mark}
+	last := r.lastDeleted()
+	if last == nil {
+		return replacement{}, false, nil
+	}
+	notes, err := b.replacements(ctx, p.pay.InvoiceID)
+	why, noted := notes[strings.ToLower(last.PaymentID)]
+	return why, noted, err
 }
 
 // alone lets one call at a time replace receipts of an organisation, and returns

@@ -153,3 +153,28 @@ func TestReplacingTakesTurns(t *testing.T) {
 		t.Errorf("got %+v", got)
 	}
 }
+
+// A receipt that refunds have taken back altogether is as it should be, when it
+// is looked at again; one that a person deleted is not.
+func TestReceiptAfterItsRefunds(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, xero.Config{})
+	inv := w.invoice("100.00")
+	receipt := w.receipt(inv, "ch_00000001", "100.00")
+	out := w.pay(receipt)[0]
+	for mark, amount := range map[string]string{"re_00000001": "30.00", "re_00000002": "70.00"} {
+		w.expect(w.pay(w.refund(inv, out, mark, amount, connector.RefundReopen))[0], "updated")
+	}
+	receipt.TargetID, receipt.Key = out.ID, "replay"
+	w.expect(w.pay(receipt)[0], "unchanged")
+	w.expect(w.pay(again(receipt))[0], "unchanged")
+	w.expectBooks("")
+
+	other := w.invoice("100.00")
+	receipt = w.receipt(other, "ch_00000002", "100.00")
+	receipt.TargetID = w.pay(receipt)[0].ID
+	if err := w.s.DeletePayment(receipt.TargetID); err != nil {
+		t.Fatal(err)
+	}
+	w.expect(w.pay(again(receipt))[0], "conflict")
+}

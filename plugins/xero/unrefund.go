@@ -107,7 +107,7 @@ func (b *batch) makeWhole(ctx context.Context, r *refund) error {
 	if row != nil && !takesOff(row.Reference, r.mark) {
 		return nil // it is whole
 	}
-	notes, err := b.replacements(ctx, r)
+	notes, err := b.replacements(ctx, r.book.inv.InvoiceID)
 	if err != nil {
 		return err
 	}
@@ -156,7 +156,7 @@ func (b *batch) bringBack(ctx context.Context, r *refund, notes map[string]repla
 		}
 		return b.exchange(ctx, r, row, amount, row.Reference)
 	case !why.left.IsZero():
-		return r.underWay(why)
+		return underWay(r.posting, why)
 	}
 	// Another refund took all that this one had left.
 	off, known, err := r.takenOff(notes)
