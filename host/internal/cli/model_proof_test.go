@@ -129,7 +129,6 @@ type billProof struct {
 	in      xero.Invoice
 	charges []stripeCharge
 	waiting int64 // of charges that a person must post
-	beside  bool  // a payment of a person serves a charge
 }
 
 func (x *proof) bill(b *modelBill) {
@@ -221,7 +220,6 @@ func (p *billProof) receipt(c stripeCharge) {
 	switch {
 	case adopted && off == 0:
 		p.count("receipt adopted")
-		p.beside = true
 	case p.w.refunds == "reopen" && !adopted && p.blocked(c, total, off):
 		p.w.ours[p.in.Currency] = before + total - got.surplusBack
 	case total == c.Amount-off && (total > 0 || !stuck || why == ""):
