@@ -33,7 +33,7 @@ func timeLimit() (context.Context, context.CancelFunc) {
 }
 
 // play plays stories and proves each; what is wrong stands in the plays.
-func (w *modelWorld) play(stories []story, name string, counts map[string]int) ([]*play, error) {
+func (w *modelWorld) play(stories []story, name string, counts *tally) ([]*play, error) {
 	ctx, cancel := timeLimit()
 	defer cancel()
 	var plays, now []*play
@@ -79,7 +79,7 @@ func (w *modelWorld) seldom(what string) bool {
 }
 
 // step plays one step of each story.
-func (w *modelWorld) step(ctx context.Context, plays []*play, counts map[string]int) error {
+func (w *modelWorld) step(ctx context.Context, plays []*play, counts *tally) error {
 	w.ticks++
 	polls, outage, restart := 0, false, false
 	for _, p := range plays {
@@ -106,11 +106,11 @@ func (w *modelWorld) step(ctx context.Context, plays []*play, counts map[string]
 		}
 	}
 	if polls*4 > len(plays) { // polling is for all stories: most of the time, nobody finds what was lost
-		counts["poll"]++
+		counts.add("poll", 1)
 		_, _ = w.poll(ctx) // a fault may hit it; those of the evening must work
 	}
 	if restart {
-		counts["restart of the host"]++
+		counts.add("restart of the host", 1)
 		w.calmFaults() // a start that a service refuses is another test's
 		if err := w.restart(ctx); err != nil {
 			return fmt.Errorf("restart: %w", err)
@@ -125,11 +125,11 @@ func (w *modelWorld) step(ctx context.Context, plays []*play, counts map[string]
 }
 
 // trouble makes something go wrong with the next requests.
-func (w *modelWorld) trouble(what string, counts map[string]int) {
+func (w *modelWorld) trouble(what string, counts *tally) {
 	if what == "" {
 		return
 	}
-	counts[what]++
+	counts.add(what, 1)
 	write := sandbox.Fault{Method: http.MethodPut, Path: "/api.xro/2.0/"}
 	post := sandbox.Fault{Method: http.MethodPost, Path: "/v1/"}
 	set := func(f sandbox.Fault, kind string, status, times int) sandbox.Fault {
@@ -165,7 +165,7 @@ var recordIDs = regexp.MustCompile(`\b(?:in|ch|py|re|pyr|cus|cn|pi|dp)_[A-Za-z0-
 
 // news sorts what the services have sent by story, and delivers it as each story
 // says. The events of one story stay in their order.
-func (w *modelWorld) news(ctx context.Context, plays []*play, mode func(*play) string, counts map[string]int) error {
+func (w *modelWorld) news(ctx context.Context, plays []*play, mode func(*play) string, counts *tally) error {
 	if err := w.collect(ctx); err != nil {
 		return err
 	}
@@ -177,7 +177,7 @@ func (w *modelWorld) news(ctx context.Context, plays []*play, mode func(*play) s
 		m := mode(p)
 		now, later := sorted(m, p.held)
 		if len(p.held) > 0 {
-			counts["news "+m]++
+			counts.add("news "+m, 1)
 		}
 		p.held = later
 		g.Go(func() error { return w.deliver(ctx, now) })
@@ -254,7 +254,7 @@ const roundsMax = 15
 // quiesce delivers, polls and waits until nothing happens any more.
 func (w *modelWorld) quiesce(ctx context.Context, plays []*play) error {
 	all := func(*play) string { return mailAll }
-	counts := map[string]int{} // the news of the evening do not count
+	counts := newTally() // the news of the evening do not count
 	for range roundsMax {
 		if err := w.news(ctx, plays, all, counts); err != nil {
 			return err

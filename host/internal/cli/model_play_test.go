@@ -22,7 +22,7 @@ type play struct {
 
 	foreigners []string // charges of another application
 	told       []string // what really happened
-	counts     map[string]int
+	counts     *tally
 	wrong      []string // what the proof found
 }
 
@@ -45,7 +45,7 @@ type modelBill struct {
 	now        []xero.LineInput // the lines as they were edited last
 }
 
-func newPlay(w *modelWorld, s story, run string, counts map[string]int) (*play, error) {
+func newPlay(w *modelWorld, s story, run string, counts *tally) (*play, error) {
 	p := &play{story: s, w: w, run: run, counts: counts}
 	for i := range s.people {
 		x, err := w.xero.CreateContact(xero.ContactInput{Name: fmt.Sprintf("%s Person %d", run, i), EmailAddress: fmt.Sprintf("p%d@%s.example", i, run)})
@@ -71,10 +71,10 @@ func (p *play) did(a act, err error) {
 		return
 	}
 	p.told = append(p.told, a.String())
-	p.counts[a.what]++
+	p.counts.add(a.what, 1)
 }
 
-func (p *play) count(what string) { p.counts[what]++ }
+func (p *play) count(what string) { p.counts.add(what, 1) }
 
 // perform does what an act says; what a service refuses does not happen.
 func (p *play) perform(a act) {

@@ -31,7 +31,7 @@ type proof struct {
 func workKey(flow, id string) string { return flow + " " + id }
 
 // prove proves all stories of a day, and the sum of the clearing account.
-func (w *modelWorld) prove(plays []*play, counts map[string]int) error {
+func (w *modelWorld) prove(plays []*play, counts *tally) error {
 	b, err := w.look()
 	if err != nil {
 		return err
@@ -47,7 +47,7 @@ func (w *modelWorld) prove(plays []*play, counts map[string]int) error {
 		}
 		x.all()
 		if len(p.wrong) == 0 {
-			counts["histories"]++
+			counts.add("histories", 1)
 		}
 	}
 	if slices.ContainsFunc(plays, func(p *play) bool { return len(p.wrong) > 0 }) {

@@ -18,7 +18,7 @@ func (c *campaign) spoil(t *testing.T) {
 	for _, tt := range sabotages() {
 		stories = append(stories, shortStory(tt.acts...))
 	}
-	plays, err := w.play(stories, "X", map[string]int{})
+	plays, err := w.play(stories, "X", newTally())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -31,7 +31,7 @@ func (c *campaign) spoil(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			var spoilt error
 			w.sabotage = func(plays []*play) { spoilt = tt.spoil(plays[0], plays[0].bills[0]) }
-			plays, err := w.play([]story{shortStory(tt.acts...)}, fmt.Sprint("Y", i), map[string]int{})
+			plays, err := w.play([]story{shortStory(tt.acts...)}, fmt.Sprint("Y", i), newTally())
 			if err != nil || spoilt != nil {
 				t.Fatal(err, spoilt)
 			}

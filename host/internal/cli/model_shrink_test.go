@@ -19,7 +19,7 @@ func (c *campaign) shrink(failed story, policy string) string {
 			c.t.Error(err)
 		}
 	}()
-	unnoted := map[string]int{}
+	unnoted := newTally()
 	least := ""
 	candidates := []story{failed}
 	for round := range shrinkRounds {

@@ -8,6 +8,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -15,7 +16,7 @@ import (
 )
 
 var (
-	modelHistories = flag.Int("model.histories", 60, "how many random histories the model test plays")
+	modelHistories = flag.Int("model.histories", 20, "how many random histories the model test plays")
 	modelSeed      = flag.Int("model.seed", 1, "the seed of the first history; each further one has the next")
 	modelRefunds   = flag.String("model.refunds", "", "the recipe's parameter refunds for all; empty: now this, now that")
 )
@@ -27,11 +28,32 @@ const (
 	coveredFrom = 500
 )
 
+// tally counts what happened, by its name. An act that lies in wait is counted by
+// the request that sets it off.
+type tally struct {
+	mu sync.Mutex
+	n  map[string]int
+}
+
+func newTally() *tally { return &tally{n: map[string]int{}} }
+
+func (t *tally) add(what string, by int) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.n[what] += by
+}
+
+func (t *tally) all() map[string]int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return maps.Clone(t.n)
+}
+
 // campaign plays histories until it has played enough.
 type campaign struct {
 	t       *testing.T
 	plugins string
-	counts  map[string]int
+	counts  *tally
 	worlds  int
 	told    int // failed histories
 }
@@ -41,7 +63,7 @@ type campaign struct {
 //
 //	go test ./host/internal/cli -run TestModel -v -model.histories 2000 -model.seed 7
 func TestModel(t *testing.T) {
-	c := &campaign{t: t, plugins: buildPlugins(t), counts: map[string]int{}}
+	c := &campaign{t: t, plugins: buildPlugins(t), counts: newTally()}
 	t.Run("the proof can fail", c.spoil)
 	t.Logf("histories of -model.seed %d", *modelSeed)
 	began := time.Now()
@@ -103,7 +125,7 @@ func (c *campaign) closeWorld(w *modelWorld) {
 	case rep.Broken != nil:
 		c.t.Errorf("audit trail: %s", rep.Broken.Message)
 	default:
-		c.counts["audit entries verified"] += int(rep.Entries)
+		c.counts.add("audit entries verified", int(rep.Entries))
 	}
 	if err := w.close(); err != nil {
 		c.t.Error(err)
@@ -184,11 +206,12 @@ func (p *play) trail() string {
 func (c *campaign) table(played int) {
 	c.t.Helper()
 	for _, what := range slices.Concat(slices.Collect(maps.Keys(deeds)), outcomes) {
-		c.counts[what] += 0
+		c.counts.add(what, 0)
 	}
-	for _, what := range slices.Sorted(maps.Keys(c.counts)) {
-		c.t.Logf("%6d  %s", c.counts[what], what)
-		if c.counts[what] == 0 && played >= coveredFrom && !c.t.Failed() {
+	counts := c.counts.all()
+	for _, what := range slices.Sorted(maps.Keys(counts)) {
+		c.t.Logf("%6d  %s", counts[what], what)
+		if counts[what] == 0 && played >= coveredFrom && !c.t.Failed() {
 			c.t.Errorf("no history had: %s", what)
 		}
 	}
