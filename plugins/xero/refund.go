@@ -291,14 +291,24 @@ func (b *batch) planRefund(ctx context.Context, r *refund) error {
 	if rest, err = r.takeSurplus(rest); err != nil {
 		return err
 	}
-	if rest.Sign() == 0 || r.write.Policy.Refunds != connector.RefundReopen {
-		return r.planCredit(rest)
+	reopens := r.write.Policy.Refunds == connector.RefundReopen
+	if rest.Sign() == 0 || !reopens {
+		if err := r.planCredit(rest); err != nil || r.settled() || rest.Sign() == 0 {
+			return err
+		}
 	}
-	// The surplus goes first: what the receipt's reference says comes last.
+	// The surplus goes first, before another refund takes it: what the credit note
+	// is over, or what the receipt's reference says, is then the rest for certain.
+	credit := r.credit
+	r.credit = money.Zero(r.book.currency)
 	if err := b.payBackNow(ctx, r); err != nil || r.settled() {
 		return err
 	}
-	return b.reopen(ctx, r, rest)
+	if reopens {
+		return b.reopen(ctx, r, rest)
+	}
+	r.credit = credit
+	return nil
 }
 
 // takeSurplus plans to pay back what the receipt left over, and returns the rest.
@@ -458,6 +468,10 @@ func (b *batch) payBackNow(ctx context.Context, r *refund) error {
 // read again for the next attempt.
 func (b *batch) failRefund(ctx context.Context, p *posting, m made) {
 	p.fail(m.err)
+	if m.raced() {
+		p.fail(connector.Errorf(connector.Unavailable, opPost, "the books have changed meanwhile: %s", m.err.Message))
+		return
+	}
 	if !m.locked() || p.write.Policy.LockedPeriod == connector.LockedPerson {
 		return
 	}

@@ -178,3 +178,25 @@ func TestReceiptAfterItsRefunds(t *testing.T) {
 	}
 	w.expect(w.pay(again(receipt))[0], "conflict")
 }
+
+// A refund pays back the surplus before it makes a credit note over the rest, so
+// that another refund cannot take what it has counted on.
+func TestRefundOfASurplusCutOffBeforeAnother(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, xero.Config{})
+	inv := w.invoice("100.00")
+	receipt := w.paid(inv, "ch_00000001", "130.00")
+	one, two := w.refund(inv, receipt, "re_00000001", "60.00", connector.RefundCreditNote), w.refund(inv, receipt, "re_00000002", "40.00", connector.RefundCreditNote)
+	w.s.Faults().Add(sandbox.Fault{Method: "PUT", Path: "/api.xro/2.0/CreditNotes", Kind: sandbox.FaultResetAfter})
+	w.expect(w.pay(one)[0], "unknown outcome")
+	w.expect(w.pay(two)[0], "created")
+	w.expect(w.pay(again(one))[0], "created")
+	if got := w.s.State().Accounts["610"].Balance; got != "30.00" {
+		t.Errorf("the clearing account holds %s", got)
+	}
+	for _, n := range w.s.CreditNotes() {
+		if n.Status != "PAID" || n.RemainingCredit != "0.00" {
+			t.Errorf("credit note %+v", n)
+		}
+	}
+}
