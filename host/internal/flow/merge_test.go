@@ -1,6 +1,7 @@
 package flow
 
 import (
+	"context"
 	"testing"
 	"time"
 
@@ -160,5 +161,37 @@ func TestRecordsLinkedByAPersonAreMerged(t *testing.T) {
 		}
 	}
 	h.sound(w)
+	h.quiet(w)
+}
+
+// A record that we made without hearing so may be edited before we look for it:
+// what it says then is not what we wrote.
+func TestEditBetweenTheWriteAndTheLook(t *testing.T) {
+	t.Parallel()
+	w := newWorld()
+	h := w.open(t, freshDir(t), listRecipe)
+	cut := false
+	h.b.onAnswer = func(context.Context, connector.UpsertRequest) error {
+		if cut {
+			return nil
+		}
+		cut = true
+		made := w.b.all(connector.EntityContact)
+		if len(made) != 1 {
+			t.Errorf("got %d contacts, want the one that was made", len(made))
+			return nil
+		}
+		w.b.edit(t, made[0].ID, paidAt.Add(time.Minute), func(c *connector.Contact) { c.Email = "new@x" })
+		return connector.Errorf(connector.UnknownOutcome, "b", "no answer")
+	}
+	h.start()
+	w.a.put(connector.Record{Entity: connector.EntityContact, ID: "a1", UpdatedAt: paidAt,
+		Contact: &connector.Contact{Name: "Ada", Email: "ada@x", Phone: "1", Currency: "NZD"}})
+	h.settle()
+	for _, got := range []*connector.Record{w.a.get(contactRef("a1")), w.b.get(contactRef(h.target(w, "a1")))} {
+		if got.Contact.Email != "new@x" {
+			t.Errorf("%s says %s, want what was typed last", got.Ref(), got.Contact.Email)
+		}
+	}
 	h.quiet(w)
 }

@@ -137,7 +137,7 @@ func (r *run) keep(ctx context.Context, tx *db.Tx, out connector.Outcome) error 
 		if err := r.storeLink(ctx, tx, r.w.Recipe, r.w.Source, to, r.w.Label, why, out, r.open.id); err != nil {
 			return err
 		}
-		if err := r.foresee(ctx, tx, to, out.Record); err != nil {
+		if err := r.foresee(ctx, tx, to, out); err != nil {
 			return err
 		}
 	}
@@ -199,7 +199,8 @@ func (r *run) unshared(ctx context.Context, tx *db.Tx, to Ref) error {
 // the record before we wrote it looks again, else it would take the old record
 // for a change and send it back. What was changed there meanwhile is not ours:
 // the inverse flow is told to look.
-func (r *run) foresee(ctx context.Context, tx *db.Tx, to Ref, written *connector.Record) error {
+func (r *run) foresee(ctx context.Context, tx *db.Tx, to Ref, out connector.Outcome) error {
+	written := out.Record
 	back := r.plan.Recipe.Flow(r.flow.Inverse)
 	if back == nil {
 		return nil
@@ -219,7 +220,7 @@ func (r *run) foresee(ctx context.Context, tx *db.Tx, to Ref, written *connector
 	if wish == nil { // a record that the way back has no wish for makes no echo
 		return known.store(ctx, tx, r.w.Recipe, r.w.Source, to)
 	}
-	now, err := r.echo(known, back, wish.Record)
+	now, err := r.echo(known, back, wish.Record, out)
 	if err != nil {
 		return err
 	}
@@ -269,8 +270,9 @@ func (r *run) restedBack(ctx context.Context, tx *db.Tx, h hint) (bool, error) {
 
 // echo notes that both sides agree on what was written, and returns what the
 // inverse flow wishes for now. A field that this flow did not write, and the
-// other side has, is the inverse flow's to bring.
-func (r *run) echo(known agreements, back *recipe.Flow, wish connector.Record) (recipe.Fields, error) {
+// other side has, is the inverse flow's to bring; so is one that says something
+// else in a record that an earlier attempt made: somebody has changed it since.
+func (r *run) echo(known agreements, back *recipe.Flow, wish connector.Record, out connector.Outcome) (recipe.Fields, error) {
 	now, err := recipe.FieldsOf(wish)
 	if err != nil {
 		return nil, err
@@ -279,9 +281,15 @@ func (r *run) echo(known agreements, back *recipe.Flow, wish connector.Record) (
 	if err != nil {
 		return nil, err
 	}
+	there, err := recipe.FieldsOf(*out.Record)
+	if err != nil {
+		return nil, err
+	}
+	madeBefore := out.Result == connector.Unchanged && r.open.write.TargetID == ""
 	ours := recipe.Fields{}
 	for name, v := range now {
-		if r.flow.Back() == nil || wrote[name] != "" {
+		changed := wrote[name] == "" || madeBefore && there[name] != wrote[name]
+		if r.flow.Back() == nil || !changed {
 			ours[name] = v
 		}
 	}
