@@ -20,8 +20,8 @@ import (
 // They share nothing but the host, the clock and what goes wrong.
 
 const (
-	// storiesAtOnce is how many stories are under way: calls are shared then.
-	storiesAtOnce = 50
+	// storiesAtOnce is how many stories are under way: they share calls, and waits.
+	storiesAtOnce = 100
 	// rarely is how many steps lie between two things that hold all stories up.
 	rarely = 12
 	// playLimit bounds the stories of one world; they take seconds.

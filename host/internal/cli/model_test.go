@@ -23,7 +23,7 @@ var (
 
 const (
 	// The stand-ins keep everything, and slow down with it.
-	storiesAWorld = 150
+	storiesAWorld = 200
 	// coveredFrom is so many histories that every kind of act must have occurred.
 	coveredFrom = 500
 )
