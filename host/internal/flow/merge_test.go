@@ -182,11 +182,16 @@ func TestEditBetweenTheWriteAndTheLook(t *testing.T) {
 			return nil
 		}
 		w.b.edit(t, made[0].ID, paidAt.Add(time.Minute), func(c *connector.Contact) { c.Email = "new@x" })
+		w.b.mu.Lock()
+		w.b.remembered = map[string]connector.Outcome{} // it is found by its mark
+		w.b.mu.Unlock()
 		return connector.Errorf(connector.UnknownOutcome, "b", "no answer")
 	}
 	h.start()
 	w.a.put(connector.Record{Entity: connector.EntityContact, ID: "a1", UpdatedAt: paidAt,
 		Contact: &connector.Contact{Name: "Ada", Email: "ada@x", Phone: "1", Currency: "NZD"}})
+	h.hint("a", contactRef("a1"), keyOf(1))
+	h.idle() // the other side's news comes later
 	h.settle()
 	for _, got := range []*connector.Record{w.a.get(contactRef("a1")), w.b.get(contactRef(h.target(w, "a1")))} {
 		if got.Contact.Email != "new@x" {

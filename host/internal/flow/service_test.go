@@ -174,7 +174,9 @@ func (s *service) write(w connector.Write) connector.Outcome {
 	}
 	id := w.TargetID
 	if id == "" && w.Attempt >= 2 {
-		id = s.marked(w.Record)
+		if id = s.marked(w.Record); id != "" { // made before; what it says since then is a person's
+			return connector.Outcome{Result: connector.Unchanged, ID: id, Record: s.records[connector.Ref{Entity: w.Record.Entity, ID: id}]}
+		}
 	}
 	var out connector.Outcome
 	was := s.records[connector.Ref{Entity: w.Record.Entity, ID: id}]
