@@ -101,8 +101,8 @@ func (e *Engine) callGet(ctx context.Context, l lane, ids []string) []reply[*con
 			break
 		}
 		bad := unreadable(err, left)
-		if len(bad) == 0 || len(left) == 1 {
-			return same[*connector.Record](len(ids), err)
+		if len(bad) == 0 {
+			bad = slices.Clone(left) // it is about none of them, so about all
 		}
 		for _, id := range bad {
 			found[id] = reply[*connector.Record]{err: err}

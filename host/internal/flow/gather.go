@@ -96,12 +96,3 @@ func (g *gatherer[Q, A]) answer(l lane, b *batch[Q, A]) {
 		b.to[i] <- r
 	}
 }
-
-// same gives every request of a call the same error.
-func same[A any](n int, err error) []reply[A] {
-	out := make([]reply[A], n)
-	for i := range out {
-		out[i].err = err
-	}
-	return out
-}
