@@ -14,6 +14,7 @@ import (
 )
 
 func TestAuditListNarrowsAndPages(t *testing.T) {
+	t.Parallel()
 	d := looked(t)
 	all := decode[[]audit.Entry](t, d.ends(exitDone, "audit", "list", "--json"))
 	for _, tc := range []struct {
@@ -72,6 +73,7 @@ func TestAuditExportIsJSONLines(t *testing.T) {
 }
 
 func TestAuditVerifyFindsTheFirstChangedEntry(t *testing.T) {
+	t.Parallel()
 	d := worked(t)
 	report := decode[audit.Report](t, d.ends(exitDone, "audit", "verify", "--json"))
 	p := d.ends(exitDone, "audit", "verify")

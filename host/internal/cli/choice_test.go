@@ -51,6 +51,7 @@ func (d *desk) south() (left, right string) {
 }
 
 func TestTwoPairsInOnePassDoNotCross(t *testing.T) {
+	t.Parallel()
 	d := worked(t)
 	left, right := d.south()
 	d.write(left, "c1"+contactSuffix, "Zoe")                                             // the id of another contact in the first office
@@ -78,6 +79,7 @@ func TestTwoPairsInOnePassDoNotCross(t *testing.T) {
 }
 
 func TestChoicesForOneOfSeveralRecipes(t *testing.T) {
+	t.Parallel()
 	d := worked(t)
 	d.south()
 	d.write(d.books, "tally.yaml", tallyRecipe)
@@ -131,6 +133,7 @@ func TestOneAssignmentGoesBeforeTheOtherAndNoneIsLost(t *testing.T) {
 
 // What a person decided stays in force under the recipe that goes on.
 func TestLinksBelongToTheStateOfARecipe(t *testing.T) {
+	t.Parallel()
 	d := worked(t)
 	d.write(d.books, "tally.yaml", tallyRecipe)
 	d.write(d.right, "r-bea"+contactSuffix, "Bea")
@@ -148,6 +151,7 @@ func TestLinksBelongToTheStateOfARecipe(t *testing.T) {
 
 // I7: an entry of a flow that only the other recipe has names that recipe.
 func TestReplayNamesTheRecipeThatHasTheFlow(t *testing.T) {
+	t.Parallel()
 	d := newDesk(t)
 	d.write(d.books, "tally.yaml", tallyRecipe)
 	d.write(d.left, "c1"+contactSuffix, "Cy")

@@ -36,6 +36,7 @@ func (d *desk) swept() int {
 }
 
 func TestSyncSweepsWhenItIsDue(t *testing.T) {
+	t.Parallel()
 	d := newDesk(t)
 	d.sweptBooks()
 	d.work()
@@ -55,6 +56,7 @@ func TestSyncSweepsWhenItIsDue(t *testing.T) {
 }
 
 func TestServiceDoesItsChores(t *testing.T) {
+	t.Parallel()
 	d := newDesk(t)
 	d.sweptBooks()
 	d.work()

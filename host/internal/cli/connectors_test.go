@@ -22,6 +22,7 @@ func (d *desk) ownCopy(name string) string {
 }
 
 func TestConnectorsListTellsWhatChanged(t *testing.T) {
+	t.Parallel()
 	d := newDesk(t)
 	path := d.ownCopy("left")
 	states := func() map[string]string {

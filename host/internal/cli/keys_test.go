@@ -24,6 +24,7 @@ func (d *desk) sealedToken() string {
 }
 
 func TestKeysRotateSealsEverythingAgain(t *testing.T) {
+	t.Parallel()
 	d := worked(t)
 	before := d.sealedToken()
 	if p := d.ends(exitDone, "keys", "rotate"); p.out != "new data key; 1 secret sealed again\n" {
@@ -49,6 +50,7 @@ func TestKeysRotateSealsEverythingAgain(t *testing.T) {
 }
 
 func TestKeysRotateRefusesBesideAService(t *testing.T) {
+	t.Parallel()
 	d := worked(t)
 	before := d.sealedToken()
 	d.hold()

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -54,36 +55,51 @@ type campaign struct {
 	t       *testing.T
 	plugins string
 	counts  *tally
-	worlds  int
-	told    int // failed histories
+	told    *atomic.Int32 // failed histories
+}
+
+// in is the campaign as one of its tests goes on with it.
+func (c *campaign) in(t *testing.T) *campaign {
+	own := *c
+	own.t = t
+	return &own
 }
 
 // TestModel plays random histories of business through the whole product and
-// proves each of them, after it has shown that the proof can fail.
+// proves each of them, after it has shown that the proof can fail. As many worlds
+// as there are cores are played at a time: they mostly wait.
 //
 //	go test ./host/internal/cli -run TestModel -v -model.histories 2000 -model.seed 7
 func TestModel(t *testing.T) {
-	c := &campaign{t: t, plugins: buildPlugins(t), counts: newTally()}
-	t.Run("the proof can fail", c.spoil)
+	t.Parallel()
+	c := &campaign{t: t, plugins: buildPlugins(t), counts: newTally(), told: new(atomic.Int32)}
+	t.Run("the proof can fail", func(t *testing.T) { c.in(t).spoil(t) })
 	t.Logf("histories of -model.seed %d", *modelSeed)
 	began := time.Now()
-	played := 0
-	for played < *modelHistories && !t.Failed() {
-		n := min(storiesAWorld, *modelHistories-played)
-		c.world(*modelSeed+played, n)
-		played += n
-	}
+	t.Run("histories", func(t *testing.T) {
+		for i, from := 0, 0; from < *modelHistories; i, from = i+1, from+storiesAWorld {
+			seed, n := *modelSeed+from, min(storiesAWorld, *modelHistories-from)
+			t.Run(fmt.Sprintf("seed %d", seed), func(t *testing.T) {
+				t.Parallel()
+				if c.told.Load() > 0 {
+					t.Skip("another world has failed")
+				}
+				c.in(t).world(i, seed, n)
+			})
+		}
+	})
 	took := time.Since(began)
+	played := c.counts.all()["histories"]
 	t.Logf("%d histories in %s, %.1f a second", played, took.Round(time.Second/10), float64(played)/took.Seconds())
 	c.table(played)
 }
 
-// policy is the recipe's parameter refunds for the next world.
-func (c *campaign) policy() string {
+// policy is the recipe's parameter refunds for a world.
+func policy(world int) string {
 	if *modelRefunds != "" {
 		return *modelRefunds
 	}
-	if c.worlds%3 == 2 {
+	if world%3 == 2 {
 		return "reopen"
 	}
 	return "credit_note"
@@ -133,19 +149,18 @@ func (c *campaign) closeWorld(w *modelWorld) {
 }
 
 // world plays and proves the stories of so many seeds in a world of their own.
-func (c *campaign) world(seed, n int) {
+func (c *campaign) world(world, seed, n int) {
 	c.t.Helper()
 	stories := make([]story, n)
 	for i := range stories {
 		stories[i] = storyGen.Example(seed + i)
 		stories[i].seed = seed + i
 	}
-	policy := c.policy()
+	policy := policy(world)
 	w := c.open(policy)
 	defer c.closeWorld(w)
-	c.worlds++
 	began := time.Now()
-	plays, err := w.play(stories, fmt.Sprint("M", c.worlds), c.counts)
+	plays, err := w.play(stories, fmt.Sprint("M", world), c.counts)
 	c.t.Logf("%d histories, refunds %s, in %s: %d calls to Xero, %d to Stripe", n, policy, time.Since(began).Round(time.Second/10),
 		w.xero.Calls().Total, w.stripe.Calls().Total)
 	if err != nil {
@@ -165,7 +180,7 @@ const tellMax = 3
 // alone, or all of it when it takes the other stories of its world to fail.
 func (c *campaign) tell(p *play, policy, world string) {
 	c.t.Helper()
-	if c.told++; c.told > tellMax {
+	if c.told.Add(1) > tellMax {
 		c.t.Errorf("history of -model.seed %d, in the world of %s:\n%s", p.seed, world, strings.Join(p.wrong, "\n"))
 		return
 	}

@@ -29,6 +29,7 @@ func number(n int) string { return fmt.Sprintf("INV-%04d", n) }
 func contactName(n int) string { return fmt.Sprintf("Customer %02d", n) }
 
 func TestReconcileFindsWhatIsPlanted(t *testing.T) {
+	t.Parallel()
 	w := pairInStep(t)
 	known := found(t, w)
 	if len(known) > 0 {

@@ -30,6 +30,7 @@ func (d *desk) putRight() { d.must(os.Remove(filepath.Join(d.right, "refused")))
 var pairFlags = []string{"--recipe", "pair", "--param", "region=north"}
 
 func TestReplayDoesTheWorkWhenNoServiceRuns(t *testing.T) {
+	t.Parallel()
 	d := worked(t)
 	id := d.failed()
 
@@ -64,6 +65,7 @@ func TestReplayDoesTheWorkWhenNoServiceRuns(t *testing.T) {
 }
 
 func TestReplayHandsOverToARunningService(t *testing.T) {
+	t.Parallel()
 	d := worked(t)
 	id := d.failed()
 	d.hold()
@@ -78,6 +80,7 @@ func TestReplayHandsOverToARunningService(t *testing.T) {
 }
 
 func TestReplayPreviewWritesNothing(t *testing.T) {
+	t.Parallel()
 	d := worked(t)
 	id := d.failed()
 	d.putRight()

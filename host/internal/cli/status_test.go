@@ -41,6 +41,7 @@ func TestStatus(t *testing.T) {
 }
 
 func TestStatusOfAPausedConnectionNamesTheRemedy(t *testing.T) {
+	t.Parallel()
 	d := worked(t)
 	database, err := db.Open(t.Context(), db.Config{Dir: d.data, Shared: true})
 	d.must(err)
