@@ -86,7 +86,7 @@ type Standing struct {
 	Flow        string        `json:"flow"`
 	Done        int           `json:"done"`
 	Skipped     int           `json:"skipped"`
-	Queued      int           `json:"queued"` // pending or waiting
+	Queued      int           `json:"queued"` // pending or waiting; with a person, and to be looked at again
 	Retrying    int           `json:"retrying"`
 	Person      int           `json:"need_person"`
 	LastSuccess *time.Time    `json:"last_success,omitempty"`
@@ -99,7 +99,7 @@ func Status(ctx context.Context, d *db.DB, now time.Time) ([]Standing, error) {
 		SELECT recipe, flow,
 			SUM(CASE WHEN state = 'done' THEN 1 ELSE 0 END),
 			SUM(CASE WHEN state = 'skipped' THEN 1 ELSE 0 END),
-			SUM(CASE WHEN state IN ('pending', 'waiting') THEN 1 ELSE 0 END),
+			SUM(CASE WHEN state IN ('pending', 'waiting') OR state IN ('dead', 'held') AND done_generation < generation THEN 1 ELSE 0 END),
 			SUM(CASE WHEN state = 'retrying' THEN 1 ELSE 0 END),
 			SUM(CASE WHEN state IN ('dead', 'held') THEN 1 ELSE 0 END)
 		FROM work GROUP BY recipe, flow ORDER BY recipe, flow`)
