@@ -372,3 +372,12 @@ func unseen(list []*movement, found []entry) []string {
 	}
 	return guids(ids)
 }
+
+// failUnread fails the movements that a row is about whose sums cannot be read.
+func failUnread(list []*movement, what string, row entry, err error) {
+	for _, m := range list {
+		if m.mine(row) {
+			m.fail(unreadable(opPost, what+" "+row.reference, row.id, err))
+		}
+	}
+}

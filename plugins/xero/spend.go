@@ -234,15 +234,11 @@ func (b *batch) spendEntries(list []*movement, rows []bankForm) []entry {
 	var out []entry
 	for _, t := range rows {
 		e, err := t.entry()
-		if err == nil {
-			out = append(out, e)
+		if err != nil {
+			failUnread(list, "bank transaction", entry{id: t.BankTransactionID, reference: t.Reference}, err)
 			continue
 		}
-		for _, m := range list {
-			if m.mine(entry{id: t.BankTransactionID, reference: t.Reference}) {
-				m.fail(unreadable(opPost, "bank transaction "+t.Reference, t.BankTransactionID, err))
-			}
-		}
+		out = append(out, e)
 	}
 	return out
 }

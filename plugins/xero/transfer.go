@@ -210,15 +210,11 @@ func (b *batch) transferEntries(list []*movement, rows []transferForm) []entry {
 	var out []entry
 	for _, t := range rows {
 		e, err := t.entry(ledger{org: b.org, accounts: b.accounts})
-		if err == nil {
-			out = append(out, e)
+		if err != nil {
+			failUnread(list, "bank transfer", entry{id: t.BankTransferID, reference: t.Reference}, err)
 			continue
 		}
-		for _, m := range list {
-			if m.mine(entry{id: t.BankTransferID, reference: t.Reference}) {
-				m.fail(unreadable(opPost, "bank transfer "+t.Reference, t.BankTransferID, err))
-			}
-		}
+		out = append(out, e)
 	}
 	return out
 }

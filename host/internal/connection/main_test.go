@@ -21,6 +21,7 @@ import (
 	"github.com/ml-connector/ml-connector/connector"
 	"github.com/ml-connector/ml-connector/host/internal/connection"
 	"github.com/ml-connector/ml-connector/host/internal/db"
+	"github.com/ml-connector/ml-connector/host/internal/db/dbtest"
 	"github.com/ml-connector/ml-connector/host/internal/vault"
 	"github.com/ml-connector/ml-connector/sandbox"
 	"github.com/ml-connector/ml-connector/sandbox/xero"
@@ -70,40 +71,6 @@ func testManifests() manifests {
 	}
 }
 
-// migrated is a database file with all tables and no rows: making one for each
-// test would take most of the tests' time.
-var migrated = sync.OnceValues(func() ([]byte, error) {
-	dir, err := os.MkdirTemp("", "connection-test-")
-	if err != nil {
-		return nil, err
-	}
-	defer os.RemoveAll(dir)
-	d, err := db.Open(context.Background(), db.Config{Dir: dir})
-	if err != nil {
-		return nil, err
-	}
-	if err := d.Close(); err != nil {
-		return nil, err
-	}
-	return os.ReadFile(filepath.Join(dir, dataFile))
-})
-
-const dataFile = "ml-connector.db"
-
-// freshDir makes a data folder with an empty database.
-func freshDir(t *testing.T) string {
-	t.Helper()
-	b, err := migrated()
-	if err != nil {
-		t.Fatal(err)
-	}
-	dir := t.TempDir()
-	if err := os.WriteFile(filepath.Join(dir, dataFile), b, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return dir
-}
-
 // rig is a Store over a fresh database, and an identity service.
 type rig struct {
 	t      *testing.T
@@ -140,7 +107,7 @@ func (l *lockedBuffer) String() string {
 
 func newRig(t *testing.T) *rig {
 	t.Helper()
-	r := &rig{t: t, dir: freshDir(t), clock: sandbox.NewClock(), log: &lockedBuffer{}}
+	r := &rig{t: t, dir: dbtest.Dir(t), clock: sandbox.NewClock(), log: &lockedBuffer{}}
 	r.db = r.openDB(false)
 	err := r.db.Update(t.Context(), func(tx *db.Tx) (err error) {
 		r.vault, err = vault.Open(t.Context(), vault.Config{MasterKey: masterKey, Store: vault.NewTable(tx)})

@@ -7,10 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
-	"os"
-	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -20,6 +17,7 @@ import (
 	"github.com/ml-connector/ml-connector/host/internal/audit"
 	"github.com/ml-connector/ml-connector/host/internal/connection"
 	"github.com/ml-connector/ml-connector/host/internal/db"
+	"github.com/ml-connector/ml-connector/host/internal/db/dbtest"
 	"github.com/ml-connector/ml-connector/host/internal/job"
 	"github.com/ml-connector/ml-connector/host/internal/vault"
 	"github.com/ml-connector/ml-connector/sandbox"
@@ -46,40 +44,6 @@ func (manifests) Manifest(_ context.Context, name string) (connector.Manifest, e
 	return m, nil
 }
 
-// migrated is a database file with all tables and no rows: making one for each
-// test would take most of the tests' time.
-var migrated = sync.OnceValues(func() ([]byte, error) {
-	dir, err := os.MkdirTemp("", "console-test-")
-	if err != nil {
-		return nil, err
-	}
-	defer os.RemoveAll(dir)
-	d, err := db.Open(context.Background(), db.Config{Dir: dir})
-	if err != nil {
-		return nil, err
-	}
-	if err := d.Close(); err != nil {
-		return nil, err
-	}
-	return os.ReadFile(filepath.Join(dir, dataFile))
-})
-
-const dataFile = "ml-connector.db"
-
-// freshDir makes a data folder with an empty database.
-func freshDir(t *testing.T) string {
-	t.Helper()
-	b, err := migrated()
-	if err != nil {
-		t.Fatal(err)
-	}
-	dir := t.TempDir()
-	if err := os.WriteFile(filepath.Join(dir, dataFile), b, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return dir
-}
-
 // rig is a Console over a fresh database and an identity service.
 type rig struct {
 	t          *testing.T
@@ -95,7 +59,7 @@ type rig struct {
 
 func newRig(t *testing.T, cfg Config) *rig {
 	t.Helper()
-	d, err := db.Open(t.Context(), db.Config{Dir: freshDir(t)})
+	d, err := db.Open(t.Context(), db.Config{Dir: dbtest.Dir(t)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/ml-connector/ml-connector/connector"
+	"github.com/ml-connector/ml-connector/host/internal/db/dbtest"
 )
 
 // One record that cannot be read keeps no other from being read, and each has the
@@ -24,7 +25,7 @@ func TestUnreadableRecordsAmongOthers(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld()
-			h := w.open(t, freshDir(t), pairRecipe)
+			h := w.open(t, dbtest.Dir(t), pairRecipe)
 			for _, id := range tt.ids {
 				w.a.put(contact(id, "Ada"))
 			}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/ml-connector/ml-connector/connector"
+	"github.com/ml-connector/ml-connector/host/internal/db/dbtest"
 )
 
 // A rate limit costs no attempt, however often it comes, and is put on the trail
@@ -239,7 +240,7 @@ func TestUnclassifiedErrorIsAnUnknownOutcome(t *testing.T) {
 // Work of a recipe that is not selected rests; it is not lost.
 func TestUnselectedRecipeRests(t *testing.T) {
 	w := newWorld()
-	h := w.open(t, freshDir(t), pairRecipe)
+	h := w.open(t, dbtest.Dir(t), pairRecipe)
 	w.a.put(contact("c1", "Ada"))
 	h.pollAll()
 	plan := h.eng.plans["pair"]

@@ -13,6 +13,7 @@ import (
 
 	"github.com/ml-connector/ml-connector/connector"
 	"github.com/ml-connector/ml-connector/host/internal/audit"
+	"github.com/ml-connector/ml-connector/host/internal/db/dbtest"
 )
 
 // history is a random day: people change records on both sides, hints come
@@ -389,7 +390,7 @@ func TestHistories(t *testing.T) {
 	counts := map[string]int{}
 	rapid.Check(t, func(rt *rapid.T) {
 		w := newWorld()
-		x := &history{t: rt, tb: t, w: w, h: w.openStepping(t, freshDir(t)), edits: map[string]edit{}, counts: counts}
+		x := &history{t: rt, tb: t, w: w, h: w.openStepping(t, dbtest.Dir(t)), edits: map[string]edit{}, counts: counts}
 		steps := x.steps()
 		// The usual more often than the unusual, and each in every history.
 		names := slices.Sorted(maps.Keys(steps))

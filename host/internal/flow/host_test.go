@@ -6,9 +6,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
-	"sync"
 	"testing"
 	"testing/fstest"
 	"time"
@@ -18,6 +16,7 @@ import (
 	"github.com/ml-connector/ml-connector/connector"
 	"github.com/ml-connector/ml-connector/host/internal/audit"
 	"github.com/ml-connector/ml-connector/host/internal/db"
+	"github.com/ml-connector/ml-connector/host/internal/db/dbtest"
 	"github.com/ml-connector/ml-connector/host/internal/job"
 	"github.com/ml-connector/ml-connector/host/internal/recipe"
 )
@@ -158,7 +157,7 @@ func newHost(t *testing.T) (*world, *host) {
 	t.Helper()
 	t.Parallel()
 	w := newWorld()
-	h := w.open(t, freshDir(t), pairRecipe)
+	h := w.open(t, dbtest.Dir(t), pairRecipe)
 	h.start()
 	return w, h
 }
@@ -206,50 +205,16 @@ func (h *host) crash(w *world) *host {
 	return w.open(h.t, next, pairRecipe)
 }
 
-// migrated is a database file with all tables and no rows: making one for each
-// test would take most of the tests' time.
-var migrated = sync.OnceValues(func() ([]byte, error) {
-	dir, err := os.MkdirTemp("", "flow-test-")
-	if err != nil {
-		return nil, err
-	}
-	defer os.RemoveAll(dir)
-	d, err := db.Open(context.Background(), db.Config{Dir: dir})
-	if err != nil {
-		return nil, err
-	}
-	if err := d.Close(); err != nil {
-		return nil, err
-	}
-	return os.ReadFile(filepath.Join(dir, dataFile))
-})
-
-const dataFile = "ml-connector.db"
-
-// freshDir makes a data folder with an empty database.
-func freshDir(t testing.TB) string {
-	t.Helper()
-	b, err := migrated()
-	if err != nil {
-		t.Fatal(err)
-	}
-	dir := t.TempDir()
-	if err := os.WriteFile(filepath.Join(dir, dataFile), b, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return dir
-}
-
 // copyData copies what is committed in a data folder, whoever has it open.
 func copyData(t testing.TB, dir string) string {
 	t.Helper()
 	next := t.TempDir()
-	pool, err := sql.Open("sqlite", filepath.Join(dir, dataFile))
+	pool, err := sql.Open("sqlite", filepath.Join(dir, dbtest.File))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer pool.Close()
-	if _, err := pool.ExecContext(t.Context(), `VACUUM INTO $1`, filepath.Join(next, dataFile)); err != nil {
+	if _, err := pool.ExecContext(t.Context(), `VACUUM INTO $1`, filepath.Join(next, dbtest.File)); err != nil {
 		t.Fatal(err)
 	}
 	return next

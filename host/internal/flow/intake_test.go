@@ -8,11 +8,12 @@ import (
 
 	"github.com/ml-connector/ml-connector/connector"
 	"github.com/ml-connector/ml-connector/host/internal/db"
+	"github.com/ml-connector/ml-connector/host/internal/db/dbtest"
 )
 
 func TestDuplicateEventsFold(t *testing.T) {
 	w := newWorld()
-	h := w.open(t, freshDir(t), pairRecipe)
+	h := w.open(t, dbtest.Dir(t), pairRecipe)
 	w.a.put(contact("c1", "Ada"))
 	if n := h.hint("a", contactRef("c1"), keyOf(1)); n != 1 {
 		t.Errorf("first event: got %d pieces of work, want 1", n)
@@ -187,7 +188,7 @@ flows:
 
 func TestEchoIsRecognisedWithAccounts(t *testing.T) {
 	w := newWorld()
-	h := w.open(t, freshDir(t), accountRecipe)
+	h := w.open(t, dbtest.Dir(t), accountRecipe)
 	h.start()
 	w.a.put(contact("c1", "Ada"))
 	h.hint("a", contactRef("c1"), keyOf(1))
@@ -236,7 +237,7 @@ func TestAlsoOfTheTargetLooksThere(t *testing.T) {
       - {entity: payment, side: to, records: "has(payment.marks.failed) ? [payment.marks.failed] : []"}
 `, 1)
 	w := newWorld()
-	h := w.open(t, freshDir(t), text)
+	h := w.open(t, dbtest.Dir(t), text)
 	h.start()
 	w.a.put(contact("c1", "Ada"))
 	w.a.put(invoice("i1", "c1", connector.InvoicePaid))

@@ -7,6 +7,7 @@ import (
 
 	"github.com/ml-connector/ml-connector/connector"
 	"github.com/ml-connector/ml-connector/host/internal/db"
+	"github.com/ml-connector/ml-connector/host/internal/db/dbtest"
 	"github.com/ml-connector/ml-connector/host/internal/job"
 )
 
@@ -177,7 +178,7 @@ func TestKilledAtEveryStep(t *testing.T) {
 func killedAt(t *testing.T, arm func(*host, func()), open int, worse bool) {
 	t.Parallel()
 	w := newWorld()
-	h := w.open(t, freshDir(t), pairRecipe)
+	h := w.open(t, dbtest.Dir(t), pairRecipe)
 	at, release := make(chan struct{}), make(chan struct{})
 	first := true
 	arm(h, func() {
@@ -221,7 +222,7 @@ func killedAt(t *testing.T, arm func(*host, func()), open int, worse bool) {
 // host has written: the key is the same, so the service does it once.
 func TestLateRequestOfADeadHost(t *testing.T) {
 	w := newWorld()
-	h := w.open(t, freshDir(t), pairRecipe)
+	h := w.open(t, dbtest.Dir(t), pairRecipe)
 	at, late := make(chan struct{}), make(chan struct{})
 	first := true
 	h.b.onUpsert = func(context.Context, connector.UpsertRequest) error {
@@ -287,7 +288,7 @@ func TestOutcomeCommitsWithTheJobsEnd(t *testing.T) {
 // I9: what cannot be put on the audit trail is not posted.
 func TestNothingIsPostedWithoutTheAuditTrail(t *testing.T) {
 	w := newWorld()
-	h := w.open(t, freshDir(t), pairRecipe)
+	h := w.open(t, dbtest.Dir(t), pairRecipe)
 	w.a.put(contact("c1", "Ada"))
 	h.pollAll()
 	h.update(func(ctx context.Context, tx *db.Tx) error {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/ml-connector/ml-connector/connector"
 	"github.com/ml-connector/ml-connector/host/internal/db"
+	"github.com/ml-connector/ml-connector/host/internal/db/dbtest"
 )
 
 // unlinkedRecipe keeps one list; only b can hold a mark, as with Xero and Stripe.
@@ -84,7 +85,7 @@ func TestFirstRunDoesWhatThePreviewSaid(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld()
-			h := w.open(t, freshDir(t), unlinkedRecipe)
+			h := w.open(t, dbtest.Dir(t), unlinkedRecipe)
 			for i, text := range tt.a {
 				w.a.put(person(fmt.Sprint("a", i), text))
 			}
@@ -124,7 +125,7 @@ func TestFirstRunDoesWhatThePreviewSaid(t *testing.T) {
 func TestAdoptedContactsKeepWhatTheySay(t *testing.T) {
 	t.Parallel()
 	w := newWorld()
-	h := w.open(t, freshDir(t), unlinkedRecipe)
+	h := w.open(t, dbtest.Dir(t), unlinkedRecipe)
 	here, there := person("a0", "Ada <ada@x>"), person("b0", "A. Lovelace <ada@x>")
 	there.Contact.Phone = "1"
 	w.a.put(here)
@@ -144,7 +145,7 @@ func TestAdoptedContactsKeepWhatTheySay(t *testing.T) {
 // must say the same of everybody.
 func TestListsAndRosterDecideTheSame(t *testing.T) {
 	w := newWorld()
-	h := w.open(t, freshDir(t), unlinkedRecipe)
+	h := w.open(t, dbtest.Dir(t), unlinkedRecipe)
 	f := h.eng.plans["pair"].Recipe.Flow("contacts-out")
 	rapid.Check(t, func(t *rapid.T) {
 		draw := func(side string) []string {

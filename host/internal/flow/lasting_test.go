@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/ml-connector/ml-connector/connector"
+	"github.com/ml-connector/ml-connector/host/internal/db/dbtest"
 )
 
 const lastingRecipe = `
@@ -20,7 +21,7 @@ flows:
 // What was posted in one way must not be posted again in another.
 func TestLastingChoices(t *testing.T) {
 	w := newWorld()
-	h := w.open(t, freshDir(t), lastingRecipe)
+	h := w.open(t, dbtest.Dir(t), lastingRecipe)
 	r := parsed(t, lastingRecipe)
 	try := func(value string, keep bool) error {
 		t.Helper()

@@ -10,12 +10,13 @@ import (
 
 	"github.com/ml-connector/ml-connector/connector"
 	"github.com/ml-connector/ml-connector/host/internal/db"
+	"github.com/ml-connector/ml-connector/host/internal/db/dbtest"
 	"github.com/ml-connector/ml-connector/money"
 )
 
 func TestLinkTellsWhatWasMade(t *testing.T) {
 	w := newWorld()
-	h := w.open(t, freshDir(t), pairRecipe)
+	h := w.open(t, dbtest.Dir(t), pairRecipe)
 	from, to := Ref{"a", connector.EntityInvoice, "i1"}, Ref{"b", connector.EntityInvoice, "in1"}
 	out := connector.Outcome{
 		Result: connector.Created, ID: "in1", Record: &connector.Record{Invoice: &connector.Invoice{PayURL: "https://pay.example/1"}},
@@ -88,7 +89,7 @@ func TestReverseNeedFindsEndedLinks(t *testing.T) {
 // Preview tells what a run would do, and writes nothing at all.
 func TestPreviewWritesNothing(t *testing.T) {
 	w := newWorld()
-	h := w.open(t, freshDir(t), pairRecipe)
+	h := w.open(t, dbtest.Dir(t), pairRecipe)
 	w.a.put(contact("c1", "Ada"))
 	w.a.put(contact("c2", ""))
 	w.a.put(contact("c3", "Whoever"))

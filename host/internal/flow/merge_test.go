@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/ml-connector/ml-connector/connector"
+	"github.com/ml-connector/ml-connector/host/internal/db/dbtest"
 )
 
 // listRecipe keeps one list: each side owns a field, two follow the later change.
@@ -48,7 +49,7 @@ func pair(t *testing.T) (w *world, h *host, a, b string) {
 	t.Helper()
 	t.Parallel()
 	w = newWorld()
-	h = w.open(t, freshDir(t), listRecipe)
+	h = w.open(t, dbtest.Dir(t), listRecipe)
 	h.start()
 	w.a.put(connector.Record{Entity: connector.EntityContact, ID: "a1", UpdatedAt: paidAt,
 		Contact: &connector.Contact{Name: "Ada", Email: "ada@x", Phone: "1", Currency: "NZD"}})
@@ -147,7 +148,7 @@ func TestTimeOfAChangeThatNobodyTookInYet(t *testing.T) {
 func TestRecordsLinkedByAPersonAreMerged(t *testing.T) {
 	t.Parallel()
 	w := newWorld()
-	h := w.open(t, freshDir(t), listRecipe)
+	h := w.open(t, dbtest.Dir(t), listRecipe)
 	h.start()
 	w.a.put(connector.Record{Entity: connector.EntityContact, ID: "a1", UpdatedAt: paidAt.Add(time.Minute), Contact: &connector.Contact{Name: "Ada", Email: "ada@x"}})
 	w.b.put(connector.Record{Entity: connector.EntityContact, ID: "b1", UpdatedAt: paidAt, Contact: &connector.Contact{Name: "A. Lovelace", Phone: "1"}})
@@ -169,7 +170,7 @@ func TestRecordsLinkedByAPersonAreMerged(t *testing.T) {
 func TestEditBetweenTheWriteAndTheLook(t *testing.T) {
 	t.Parallel()
 	w := newWorld()
-	h := w.open(t, freshDir(t), listRecipe)
+	h := w.open(t, dbtest.Dir(t), listRecipe)
 	cut := false
 	h.b.onAnswer = func(context.Context, connector.UpsertRequest) error {
 		if cut {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/ml-connector/ml-connector/connector"
 	"github.com/ml-connector/ml-connector/host/internal/db"
+	"github.com/ml-connector/ml-connector/host/internal/db/dbtest"
 	"github.com/ml-connector/ml-connector/host/internal/job"
 )
 
@@ -21,7 +22,7 @@ func (failingQueue) Enqueue(context.Context, *db.Tx, ...job.Run) error { return 
 // I5: the cursor moves only with the work of its page.
 func TestCursorMovesWithItsWork(t *testing.T) {
 	w := newWorld()
-	h := w.open(t, freshDir(t), pairRecipe)
+	h := w.open(t, dbtest.Dir(t), pairRecipe)
 	for i := range fakePageSize + 2 {
 		w.a.put(contact(fmt.Sprint("c", i), "Ada"))
 	}
@@ -58,7 +59,7 @@ func TestCursorMovesWithItsWork(t *testing.T) {
 // Two pollers of one source lose nothing and do nothing twice, whoever is first.
 func TestTwoPollers(t *testing.T) {
 	w := newWorld()
-	h := w.open(t, freshDir(t), pairRecipe)
+	h := w.open(t, dbtest.Dir(t), pairRecipe)
 	for i := range 3 * fakePageSize {
 		w.a.put(contact(fmt.Sprint("c", i), "Ada"))
 	}
@@ -93,7 +94,7 @@ func TestTwoPollers(t *testing.T) {
 // A slow poller whose page was overtaken does not move the cursor back.
 func TestOvertakenPollerKeepsTheCursor(t *testing.T) {
 	w := newWorld()
-	h := w.open(t, freshDir(t), pairRecipe)
+	h := w.open(t, dbtest.Dir(t), pairRecipe)
 	src := h.eng.Sources()[0]
 	if err := h.eng.muster(t.Context(), src); err != nil {
 		t.Fatal(err)
@@ -147,7 +148,7 @@ func TestPollAfterWebhookFindsNothing(t *testing.T) {
 // I7: a change that was told while a flow took no part is not lost to it.
 func TestFlowThatTookNoPartHearsOfItLater(t *testing.T) {
 	w := newWorld()
-	h := w.open(t, freshDir(t), pairRecipe)
+	h := w.open(t, dbtest.Dir(t), pairRecipe)
 	other := parsed(t, accountRecipe)
 	other.Name, other.State = "other", "other"
 	params, err := other.Bind(nil, connector.Date{Year: 2026, Month: 1, Day: 1})

@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/ml-connector/ml-connector/host/internal/db"
+	"github.com/ml-connector/ml-connector/host/internal/db/dbtest"
 )
 
 var pruneBefore = time.Date(2026, 6, 1, 0, 0, 0, 0, time.UTC)
@@ -48,7 +49,7 @@ func (h *host) eventsOf() []string {
 
 func TestPrune(t *testing.T) {
 	t.Parallel()
-	h := newWorld().open(t, freshDir(t), pairRecipe)
+	h := newWorld().open(t, dbtest.Dir(t), pairRecipe)
 	works := []struct {
 		id    string
 		state State
@@ -99,7 +100,7 @@ func TestPrune(t *testing.T) {
 // What stays at the front does not keep what is behind it.
 func TestPruneInBatches(t *testing.T) {
 	t.Parallel()
-	h := newWorld().open(t, freshDir(t), pairRecipe)
+	h := newWorld().open(t, dbtest.Dir(t), pairRecipe)
 	h.update(func(ctx context.Context, tx *db.Tx) error {
 		if err := plantWork(ctx, tx, "held", Held, 3); err != nil {
 			return err

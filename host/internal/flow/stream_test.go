@@ -7,6 +7,7 @@ import (
 
 	"github.com/ml-connector/ml-connector/connector"
 	"github.com/ml-connector/ml-connector/host/internal/db"
+	"github.com/ml-connector/ml-connector/host/internal/db/dbtest"
 )
 
 const streamRecipe = `
@@ -35,7 +36,7 @@ func paid(id string, kind connector.PaymentKind) connector.Record {
 // it hear of its records.
 func TestStreamsArePolledApart(t *testing.T) {
 	w := newWorld()
-	h := w.open(t, freshDir(t), streamRecipe)
+	h := w.open(t, dbtest.Dir(t), streamRecipe)
 	w.b.put(paid("p1", connector.PaymentReceipt))
 	w.b.put(paid("f1", connector.PaymentFee))
 	sources := h.eng.Sources()
@@ -59,7 +60,7 @@ func TestStreamsArePolledApart(t *testing.T) {
 // An event of a stream concerns the flows of that stream, and no event of another.
 func TestEventsOfAStream(t *testing.T) {
 	w := newWorld()
-	h := w.open(t, freshDir(t), streamRecipe)
+	h := w.open(t, dbtest.Dir(t), streamRecipe)
 	w.b.put(paid("p1", connector.PaymentReceipt))
 	w.b.put(paid("f1", connector.PaymentFee))
 	for _, tt := range []struct{ id, stream, flow string }{{"p1", "", "receipts"}, {"f1", "fees", "fees"}} {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/ml-connector/ml-connector/connector"
 	"github.com/ml-connector/ml-connector/host/internal/db"
+	"github.com/ml-connector/ml-connector/host/internal/db/dbtest"
 	"github.com/ml-connector/ml-connector/host/internal/job"
 )
 
@@ -29,7 +30,7 @@ func sweptHost(t *testing.T) (*world, *host, *pinned) {
 	t.Helper()
 	t.Parallel()
 	w := newWorld()
-	h := w.open(t, freshDir(t), sweptRecipe)
+	h := w.open(t, dbtest.Dir(t), sweptRecipe)
 	c := &pinned{}
 	c.at.Store(time.Date(2026, 3, 1, 9, 0, 0, 0, time.UTC).Unix())
 	h.eng.cfg.Now = c.now

@@ -7,8 +7,6 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
-	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -21,6 +19,7 @@ import (
 	"github.com/ml-connector/ml-connector/host/internal/audit"
 	"github.com/ml-connector/ml-connector/host/internal/connection"
 	"github.com/ml-connector/ml-connector/host/internal/db"
+	"github.com/ml-connector/ml-connector/host/internal/db/dbtest"
 	"github.com/ml-connector/ml-connector/host/internal/flow"
 )
 
@@ -87,40 +86,6 @@ func (c *connections) Keys(_ context.Context, name string) (*connector.Session, 
 	return &connector.Session{Connection: name}, c.err
 }
 
-// migrated is a database file with all tables and no rows: making one for each
-// test would take most of the tests' time.
-var migrated = sync.OnceValues(func() ([]byte, error) {
-	dir, err := os.MkdirTemp("", "webhook-test-")
-	if err != nil {
-		return nil, err
-	}
-	defer os.RemoveAll(dir)
-	d, err := db.Open(context.Background(), db.Config{Dir: dir})
-	if err != nil {
-		return nil, err
-	}
-	if err := d.Close(); err != nil {
-		return nil, err
-	}
-	return os.ReadFile(filepath.Join(dir, dataFile))
-})
-
-const dataFile = "ml-connector.db"
-
-// freshDir makes a data folder with an empty database.
-func freshDir(t *testing.T) string {
-	t.Helper()
-	b, err := migrated()
-	if err != nil {
-		t.Fatal(err)
-	}
-	dir := t.TempDir()
-	if err := os.WriteFile(filepath.Join(dir, dataFile), b, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return dir
-}
-
 // rig is a Handler over a fresh database.
 type rig struct {
 	t      *testing.T
@@ -136,7 +101,7 @@ type rig struct {
 
 func newRig(t *testing.T) *rig {
 	t.Helper()
-	d, err := db.Open(t.Context(), db.Config{Dir: freshDir(t)})
+	d, err := db.Open(t.Context(), db.Config{Dir: dbtest.Dir(t)})
 	if err != nil {
 		t.Fatal(err)
 	}
