@@ -4,6 +4,7 @@ package dbtest
 
 import (
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"sync"
@@ -15,12 +16,12 @@ import (
 // File is the name of the database in a data folder.
 const File = "ml-connector.db"
 
-var migrated = sync.OnceValues(func() ([]byte, error) {
+var migrated = sync.OnceValues(func() (_ []byte, err error) {
 	dir, err := os.MkdirTemp("", "dbtest-")
 	if err != nil {
 		return nil, err
 	}
-	defer os.RemoveAll(dir)
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	d, err := db.Open(context.Background(), db.Config{Dir: dir})
 	if err != nil {
 		return nil, err
